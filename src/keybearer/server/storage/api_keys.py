@@ -49,10 +49,12 @@ def bound_to(account_id: int, digest: bytes) -> bytes:
 
 def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
     """The value of a row that has `_COLUMNS`."""
-    return _from_columns(row._mapping)
+    return from_columns(row._mapping)
 
 
-def _from_columns(columns: Mapping[Any, Any]) -> APIKeyRecord:
+def from_columns(columns: Mapping[Any, Any]) -> APIKeyRecord:
+    """The value of these columns, by their names."""
+
     def use(prefix: str) -> KeyUse | None:
         at = columns[f"{prefix}_at"]
         return None if at is None else KeyUse(at, columns[f"{prefix}_address"], columns[f"{prefix}_client"])
@@ -68,6 +70,13 @@ def records(*besides: ColumnElement[Any]) -> Select[Any]:
 
 
 _BY_ID = Prepared(records().where(api_keys.c.id == bindparam("key_id")))
+_ISSUED = Prepared(
+    insert(api_keys).returning(api_keys.c.id),
+    columns=[
+        column.name for column in api_keys.c if column.name not in ("id", "revoked_at", "revoked_by", "replaced_by")
+    ],
+)
+_UNUSED = Prepared(insert(api_key_uses), columns=["key_id"])
 
 
 async def add(
@@ -76,15 +85,8 @@ async def add(
     """Issue an account key. The account must have no live account key; the database enforces it."""
     digest = ring.digest(key)
     sealed = ring.seal(key, bound_to(account_id, digest.value))
-    values = {
-        "account_id": account_id,
-        "created_at": at,
-        "created_by": created_by,
-        "secret_id": sealed.secret_id,
-        "digest": digest.value,
-        "sealed": sealed.box,
-    }
-    return APIKeyRecord(await _insert(connection, values), account_id, "", at, created_by)
+    new = APIKeyRecord(0, account_id, "", at, created_by)
+    return await _insert(connection, new, Digest(sealed.secret_id, digest.value), sealed=sealed.box)
 
 
 async def add_named(
@@ -100,22 +102,8 @@ async def add_named(
     at: datetime,
 ) -> APIKeyRecord:
     """Issue a named key. Only its digest is kept. Mails about its end that are already due are not sent."""
-    digest = ring.digest(key)
-    values = {
-        "account_id": account_id,
-        "name": name,
-        "created_at": at,
-        "created_by": created_by,
-        "created_with": created_with,
-        "secret_id": digest.secret_id,
-        "digest": digest.value,
-        "is_account_key": False,
-        "end_mails": mails_due(grant.expires_at, at),
-        **_grant_columns(grant),
-    }
-    key_id = await _insert(connection, values)
-    return APIKeyRecord(
-        key_id,
+    new = APIKeyRecord(
+        0,
         account_id,
         name,
         at,
@@ -126,19 +114,34 @@ async def add_named(
         networks=grant.networks,
         created_with=created_with,
     )
+    return await _insert(connection, new, ring.digest(key), end_mails=mails_due(grant.expires_at, at))
 
 
-async def _insert(connection: AsyncConnection, values: dict[str, object]) -> int:
-    row = await connection.execute(insert(api_keys).values(**values).returning(api_keys.c.id))
-    key_id: int = row.scalar_one()
-    await connection.execute(insert(api_key_uses).values(key_id=key_id))
-    return key_id
+async def _insert(
+    connection: AsyncConnection, new: APIKeyRecord, digest: Digest, *, sealed: bytes | None = None, end_mails: int = 0
+) -> APIKeyRecord:
+    (key_id,) = await _ISSUED.values(
+        connection,
+        account_id=new.account_id,
+        name=new.name,
+        created_at=new.created_at,
+        created_by=new.created_by,
+        created_with=new.created_with,
+        is_account_key=new.is_account_key,
+        secret_id=digest.secret_id,
+        digest=digest.value,
+        sealed=sealed,
+        end_mails=end_mails,
+        **_grant_columns(new.grant),
+    )
+    await _UNUSED.run(connection, key_id=key_id)
+    return replace(new, id=key_id)
 
 
 async def find(connection: AsyncConnection, key_id: int) -> APIKeyRecord | None:
     """A key, live or not, without opening it."""
     columns = await _BY_ID.record(connection, key_id=key_id)
-    return None if columns is None else _from_columns(columns)
+    return None if columns is None else from_columns(columns)
 
 
 async def find_by_digests(connection: AsyncConnection, digests: Sequence[bytes]) -> APIKeyRecord | None:

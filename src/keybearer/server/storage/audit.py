@@ -14,6 +14,7 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import BY_STRANGERS, AuditEvent, AuditRecord
 from keybearer.server.domain.limits import Retention
 from keybearer.server.storage.dialect import among, delete_some
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import audit
 
 CLIENT_MAX_LENGTH = 200
@@ -36,6 +37,9 @@ def from_row(row: Row[tuple[object, ...]]) -> AuditRecord:
     """The value of a row of the table."""
     columns = {name: value for name, value in row._mapping.items() if name != "realm_id"}
     return AuditRecord(**{**columns, "event": AuditEvent(row.event), "details": json.loads(row.details)})
+
+
+_ADDED = Prepared(insert(audit), columns=[column.name for column in audit.c if column.name != "id"])
 
 
 async def add(
@@ -61,8 +65,7 @@ async def add(
         {**shared, "subject_id": subject_id, "details": json.dumps(dict(details), ensure_ascii=False, sort_keys=True)}
         for subject_id, details in about
     ]
-    if rows:
-        await connection.execute(insert(audit), rows)
+    await _ADDED.run_each(connection, rows)
 
 
 async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[AuditRecord]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.bots import BotService, RevealedService, ServiceInterface
-from keybearer.server.storage.dialect import among
+from keybearer.server.storage.dialect import among_given
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import bot_services
 
@@ -35,18 +36,22 @@ async def add_service(connection: AsyncConnection, ring: SecretRing, service: Bo
     )
 
 
-def _from_row(row: Row[Any]) -> BotService:
-    return BotService(row.account_id, row.name, row.base_url, ServiceInterface(row.interface))
+_SERVICES = Prepared(select(bot_services).where(among_given(bot_services.c.account_id, "account_ids")))
 
 
-async def _find(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[Row[Any]]:
-    rows = await connection.execute(select(bot_services).where(among(bot_services.c.account_id, account_ids)))
-    return rows.all()
+def _from_columns(columns: Mapping[str, Any]) -> BotService:
+    return BotService(
+        columns["account_id"], columns["name"], columns["base_url"], ServiceInterface(columns["interface"])
+    )
+
+
+async def _find(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[Mapping[str, Any]]:
+    return await _SERVICES.records(connection, account_ids=sorted(set(account_ids)))
 
 
 async def find_services(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, BotService]:
     """The services of several bots, by account. Bots of other types have none."""
-    return {row.account_id: _from_row(row) for row in await _find(connection, account_ids)}
+    return {service.account_id: service for service in map(_from_columns, await _find(connection, account_ids))}
 
 
 async def reveal_services(
@@ -54,10 +59,11 @@ async def reveal_services(
 ) -> dict[int, RevealedService]:
     """The services of several bots with their tokens, by account. Bots of other types have none."""
     return {
-        row.account_id: RevealedService(
-            _from_row(row), ring.unseal(Sealed(row.secret_id, row.sealed_token), bound_to(row.account_id))
+        columns["account_id"]: RevealedService(
+            _from_columns(columns),
+            ring.unseal(Sealed(columns["secret_id"], columns["sealed_token"]), bound_to(columns["account_id"])),
         )
-        for row in await _find(connection, account_ids)
+        for columns in await _find(connection, account_ids)
     }
 
 

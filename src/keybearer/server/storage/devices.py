@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import Row, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.devices import Device, DeviceKind
 from keybearer.server.storage.dialect import upsert
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import devices
 
 COLUMNS = [column for column in devices.c if column.name != "token_digest"]
@@ -93,7 +94,9 @@ async def remove_by_id(
     return (await connection.execute(statement.returning(devices.c.id))).first() is not None
 
 
+_REMOVED = Prepared(delete(devices).where(devices.c.account_id == bindparam("of_account_id")).returning(devices.c.id))
+
+
 async def remove_all(connection: AsyncConnection, account_id: int) -> int:
     """Remove all registrations of an account. Returns how many."""
-    result = await connection.execute(delete(devices).where(devices.c.account_id == account_id).returning(devices.c.id))
-    return len(result.all())
+    return len(await _REMOVED.rows(connection, of_account_id=account_id))

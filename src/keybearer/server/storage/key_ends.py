@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import CTE, ColumnElement, or_, select, update
+from sqlalchemy import CTE, ColumnElement, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.api_keys import APIKeyRecord
-from keybearer.server.storage.api_keys import from_row, is_live_at, records
-from keybearer.server.storage.dialect import among
+from keybearer.server.storage.api_keys import from_columns, from_row, is_live_at, records
+from keybearer.server.storage.dialect import among, among_given
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import api_keys
 
 
@@ -21,15 +22,39 @@ def _with_all_created(start: ColumnElement[bool]) -> CTE:
     return ended.union(select(api_keys.c.id).join(ended, is_next))
 
 
+def _live_among(ended: CTE) -> ColumnElement[bool]:
+    return api_keys.c.id.in_(select(ended.c.id)) & api_keys.c.revoked_at.is_(None)
+
+
+def _doomed(start: ColumnElement[bool]) -> Prepared:
+    """The keys that end together with these keys."""
+    return Prepared(records().where(_live_among(_with_all_created(start))).order_by(api_keys.c.id))
+
+
+_DOOMED_WITH_KEY = _doomed(api_keys.c.id == bindparam("start"))
+# When an account key ended, all keys created with it ended too. So the search does not begin with the account keys that
+# ended earlier, which may be thousands.
+_DOOMED_WITH_ACCOUNT = _doomed(
+    (api_keys.c.account_id == bindparam("start"))
+    & (api_keys.c.revoked_at.is_(None) | api_keys.c.is_account_key.is_(False))
+)
+_REVOKED = Prepared(
+    update(api_keys)
+    .where(among_given(api_keys.c.id, "ids"))
+    .values(revoked_at=bindparam("at"), revoked_by=bindparam("by"), sealed=None)
+)
+_HOLDERS = Prepared(
+    select(api_keys.c.account_id)
+    .where(_live_among(_with_all_created(among_given(api_keys.c.account_id, "account_ids"))))
+    .distinct()
+)
+
+
 async def find_holders(connection: AsyncConnection, account_ids: Iterable[int]) -> set[int]:
     """The holders of the live keys that end together with every key of these accounts: the accounts themselves, and the
     holders of keys that were created with these keys.
     """
-    ended = _with_all_created(among(api_keys.c.account_id, account_ids))
-    statement = select(api_keys.c.account_id).where(
-        api_keys.c.id.in_(select(ended.c.id)), api_keys.c.revoked_at.is_(None)
-    )
-    return set((await connection.execute(statement.distinct())).scalars())
+    return set(await _HOLDERS.values(connection, account_ids=sorted(set(account_ids))))
 
 
 async def find_ending(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:
@@ -43,28 +68,22 @@ async def find_ending(connection: AsyncConnection, account_id: int, now: datetim
 
 async def revoke(connection: AsyncConnection, key_id: int, *, by: int | None, at: datetime) -> Sequence[APIKeyRecord]:
     """Revoke a key, its predecessor in overlap, and all keys created with one of them. Returns those that were live."""
-    return await _revoke(connection, api_keys.c.id == key_id, by=by, at=at)
+    return await _revoke(connection, _DOOMED_WITH_KEY, key_id, by=by, at=at)
 
 
 async def revoke_all(
     connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime
 ) -> Sequence[APIKeyRecord]:
     """Revoke all keys of an account, and all keys created with one of them. Returns those that were live."""
-    return await _revoke(connection, api_keys.c.account_id == account_id, by=by, at=at)
+    return await _revoke(connection, _DOOMED_WITH_ACCOUNT, account_id, by=by, at=at)
 
 
 async def _revoke(
-    connection: AsyncConnection, start: ColumnElement[bool], *, by: int | None, at: datetime
+    connection: AsyncConnection, doomed: Prepared, start: int, *, by: int | None, at: datetime
 ) -> Sequence[APIKeyRecord]:
     """This erases the sealed texts too. The digests stay, so that the keys are still recognised."""
-    ended = _with_all_created(start)
-    doomed = records().where(api_keys.c.id.in_(select(ended.c.id)), api_keys.c.revoked_at.is_(None))
-    found = [from_row(row) for row in await connection.execute(doomed.order_by(api_keys.c.id))]
-    await connection.execute(
-        update(api_keys)
-        .where(among(api_keys.c.id, [record.id for record in found]))
-        .values(revoked_at=at, revoked_by=by, sealed=None)
-    )
+    found = [from_columns(columns) for columns in await doomed.records(connection, start=start)]
+    await _REVOKED.run(connection, ids=[record.id for record in found], at=at, by=by)
     return [record for record in found if not record.grant.has_ended(at)]
 
 

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.secret import Secret
 from keybearer.server.domain.limits import Cap, Retention
 from keybearer.server.domain.mails import Mail, MailHead
-from keybearer.server.storage.dialect import among, delete_some
+from keybearer.server.storage.dialect import among_given, delete_some
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import mails
 
@@ -44,6 +45,17 @@ def bound_to(recipient: str) -> bytes:
     return b"mails:" + recipient.encode()
 
 
+_ADDED = Prepared(
+    insert(mails),
+    columns=("recipient", "subject", "body", "secret_id", "sealed_body", "created_at", "next_attempt_at"),
+)
+_WAITING = Prepared(
+    select(mails.c.recipient, func.count())
+    .where(among_given(mails.c.recipient, "recipients"), mails.c.is_given_up.is_(False))
+    .group_by(mails.c.recipient)
+)
+
+
 async def add(connection: AsyncConnection, ring: SecretRing, new: Iterable[Mail], *, at: datetime) -> None:
     """Put mails into the queue."""
     sealed = [(mail, ring.seal(Secret(mail.body), bound_to(mail.recipient))) for mail in new]
@@ -59,8 +71,7 @@ async def add(connection: AsyncConnection, ring: SecretRing, new: Iterable[Mail]
         }
         for mail, body in sealed
     ]
-    if rows:
-        await connection.execute(insert(mails), rows)
+    await _ADDED.run_each(connection, rows)
 
 
 async def count(connection: AsyncConnection) -> int:
@@ -76,10 +87,8 @@ async def count_given_up(connection: AsyncConnection) -> int:
 
 async def count_to(connection: AsyncConnection, recipients: Iterable[str]) -> dict[str, int]:
     """How many mails wait for each of these recipients. Recipients without waiting mails are absent."""
-    statement = select(mails.c.recipient, func.count().label("waiting")).where(
-        among(mails.c.recipient, recipients), mails.c.is_given_up.is_(False)
-    )
-    return {row.recipient: row.waiting for row in await connection.execute(statement.group_by(mails.c.recipient))}
+    rows = await _WAITING.rows(connection, recipients=sorted(set(recipients)))
+    return {str(recipient): int(waiting) for recipient, waiting in rows}
 
 
 async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[WaitingMail]:
