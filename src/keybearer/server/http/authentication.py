@@ -17,6 +17,7 @@ from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated, WrongNetwork
+from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.rules import Rule, check_network, check_standing
 from keybearer.server.domain.sessions import Session
@@ -28,7 +29,7 @@ from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.services import sessions
 from keybearer.server.services.context import Context
 from keybearer.server.services.key_uses import UseRecorder
-from keybearer.server.services.refusals import OnceEvery, RefusalRecorder
+from keybearer.server.services.refusals import RefusalRecorder
 from keybearer.server.storage.verification import KeyVerifier
 
 LOGGED_EVERY = timedelta(minutes=1)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import final
 
+from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.http.admission import Admission
 from keybearer.server.http.request import Request
 from keybearer.server.metrics import Metrics
-from keybearer.server.services.refusals import OnceEvery
 
 PROXY_NAMED_EVERY = timedelta(hours=1)
 """How often the log mentions a proxy that is not trusted."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +24,7 @@ from keybearer.server.domain.forms import AlreadySent
 from keybearer.server.domain.grants import Grant
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.mails import Mail
+from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.domain.realms import Realm
 from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.services.authority import read_actor
@@ -35,6 +36,9 @@ from keybearer.server.storage import audit, authority, event_log, mails, realms,
 from keybearer.server.storage.current_realm import CurrentRealm
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
+
+UNSENT_LOGGED_EVERY = timedelta(hours=1)
+"""How often one worker logs that mails to one recipient are not sent."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,12 +69,15 @@ class Context:
     """Hashes the passwords in this worker."""
     webhooks_due: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     """Set when an outgoing webhook is to be called."""
+    unsent_mails: OnceEvery[str] = field(init=False)
+    """Says whether to log that a mail to a recipient is not sent."""
     long_work: LongWork = field(default_factory=LongWork, init=False)
     """Does work that would hold up the event loop of this worker."""
 
     def __post_init__(self) -> None:
         hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
+        object.__setattr__(self, "unsent_mails", OnceEvery(UNSENT_LOGGED_EVERY, self.clock))
         object.__setattr__(self, "realm", CurrentRealm(self.database))
 
     @asynccontextmanager
@@ -118,7 +125,7 @@ class Context:
                 actor = None if caller is None else await read_actor(connection, caller, now)
                 if caller is not None and caller.form is not None:
                     await _use_up(connection, caller.form, now)
-                change = Change(connection, now, actor, origin, ring=self.ring)
+                change = Change(connection, now, actor, origin, self.ring, self.unsent_mails)
                 yield change
                 has_events = await change.write_events()
             if has_events:
@@ -166,6 +173,7 @@ class Change:
     acting: Actor | None
     origin: RequestOrigin
     ring: SecretRing
+    unsent_mails: OnceEvery[str]
     events: list[Event] = field(default_factory=list)
     account_news: list[AccountNews] = field(default_factory=list)
 
@@ -266,11 +274,13 @@ class Change:
     async def send(self, *sent: Mail | None) -> None:
         """Put mails into the queue. They are sent only if this transaction is written. None sends nothing.
 
-        A recipient for whom too many mails already wait gets none of these, and the log says so.
+        A recipient for whom too many mails already wait gets none of these. The log says so, once an hour for each.
         """
         new = [mail for mail in sent if mail is not None]
         waiting = await mails.count_to(self.connection, [mail.recipient for mail in new]) if new else {}
         kept = [mail for mail in new if waiting.get(mail.recipient, 0) < Cap.MAILS_TO_ONE.most]
-        if len(kept) < len(new):
-            _log.warning("a mail was not sent: %d wait for its recipient already", Cap.MAILS_TO_ONE.most)
+        for mail in new:
+            if mail not in kept and self.unsent_mails.is_due(mail.recipient):
+                most = Cap.MAILS_TO_ONE.most
+                _log.warning("a mail was not sent: %d wait for its recipient already; logged once an hour", most)
         await mails.add(self.connection, self.ring, kept, at=self.now)

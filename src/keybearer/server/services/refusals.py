@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Generic, TypeVar, final
+from datetime import timedelta
 
 from keybearer.errors import StorageError
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_realm
@@ -25,32 +24,7 @@ RECORDED_EVERY = timedelta(minutes=1)
 TOLD_EVERY = timedelta(days=1)
 """How often one worker mails the owner of a key that it was sent where it is not safe."""
 
-K = TypeVar("K")
-
 _log = logging.getLogger(__name__)
-
-
-@final
-class OnceEvery(Generic[K]):
-    """Says for each key whether it is due again: at most once within a time, in one worker."""
-
-    def __init__(self, within: timedelta, clock: Callable[[], datetime]) -> None:
-        self._within = within
-        self._clock = clock
-        self._last: dict[K, datetime] = {}
-        self._next_sweep = clock() + within
-
-    def is_due(self, key: K) -> bool:
-        """Whether enough time has passed since this key was last due. If so, it counts as due now."""
-        now = self._clock()
-        if now >= self._next_sweep:
-            self._last = {each: at for each, at in self._last.items() if now - at < self._within}
-            self._next_sweep = now + self._within
-        last = self._last.get(key)
-        if last is not None and now - last < self._within:
-            return False
-        self._last[key] = now
-        return True
 
 
 class RefusalRecorder:
