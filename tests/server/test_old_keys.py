@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from keybearer.errors import StorageError
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import APIKeyRecord
-from keybearer.server.services.key_uses import UseRecorder
+from keybearer.server.services.key_uses import MANY_USES, MOST_USES, WRITE_EVERY, UseRecorder
 from keybearer.server.storage import api_keys
 from tests.in_process import InProcessServer, Known
 from tests.server.test_regeneration import history
@@ -129,6 +129,33 @@ async def test_an_older_use_from_another_worker_does_not_overwrite_a_newer_one(s
     use = (await history(server, hamlet.id))[0].last_use
     assert use is not None
     assert use.client == "late"
+
+
+async def test_uses_of_many_keys_are_written_early(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    first = (await history(server, hamlet.id))[0].id
+    recorder = UseRecorder(server.context)
+    running = asyncio.create_task(recorder.run())
+    for key_id in range(first, first + MANY_USES):
+        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+    async with asyncio.timeout(WRITE_EVERY / 2):
+        while (await history(server, hamlet.id))[0].last_use is None:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_the_uses_that_wait_are_bounded_and_the_log_says_that_some_are_lost(
+    server: InProcessServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    first = (await history(server, hamlet.id))[0].id
+    recorder = UseRecorder(server.context)
+    for key_id in range(first, first + MOST_USES + 2):
+        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+    await recorder.write()
+    assert (await history(server, hamlet.id))[0].last_use is None
+    assert caplog.text.count("the last uses of some keys are lost") == 1
 
 
 async def test_uses_that_cannot_be_written_now_are_written_later(server: InProcessServer) -> None:

@@ -35,7 +35,8 @@ class MovingWindow:
     def __init__(self, most: int, seconds: float) -> None:
         self.most = most
         self.seconds = seconds
-        self._times: dict[int | str, list[float]] = {}
+        self._times: dict[int | str, float | list[float]] = {}
+        """When each key was used. A single time is kept without a list, which would take three times the memory."""
         self._next_sweep = time.monotonic() + seconds
 
     @property
@@ -48,11 +49,14 @@ class MovingWindow:
         now = time.monotonic()
         if now >= self._next_sweep:
             self._sweep(now)
-        times = self._times.get(key)
-        if times is None:
-            times = self._times[key] = []  # a deque with one entry takes ten times as much
         start = now - self.seconds
-        if times and times[0] <= start:
+        times = self._times.get(key)
+        if times is None or (isinstance(times, float) and times <= start):
+            self._times[key] = now
+            return Quota(self.most, self.most - 1, int(time.time() + self.seconds))
+        if isinstance(times, float):
+            times = self._times[key] = [times]  # a deque takes ten times as much
+        elif times[0] <= start:
             del times[: bisect_right(times, start)]
         if len(times) >= self.most:
             wait = times[0] - start
@@ -62,8 +66,12 @@ class MovingWindow:
 
     def _sweep(self, now: float) -> None:
         start = now - self.seconds
-        self._times = {key: times for key, times in self._times.items() if times and times[-1] > start}
+        self._times = {key: times for key, times in self._times.items() if _newest(times) > start}
         self._next_sweep = now + self.seconds
+
+
+def _newest(times: float | list[float]) -> float:
+    return times if isinstance(times, float) else times[-1]
 
 
 @final

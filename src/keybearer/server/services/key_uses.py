@@ -12,11 +12,11 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.services import mail_texts
-from keybearer.server.services.background import every, in_slices, repeat
+from keybearer.server.services.background import in_slices, repeat, woken_by
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
-from keybearer.server.services.refusals import OnceEvery
 from keybearer.server.storage import api_keys, key_uses
 from keybearer.server.storage.audit import printable
 from keybearer.server.storage.key_uses import NewUse
@@ -24,13 +24,23 @@ from keybearer.server.storage.key_uses import NewUse
 WRITE_EVERY = 30.0
 """Seconds between two writes of last uses. They are at most this late, well under the promised minute."""
 
+MANY_USES = 5_000
+"""Keys whose uses are collected until they are written early."""
+
+MOST_USES = 50_000
+"""Keys whose uses are kept in memory while they cannot be written."""
+
 LATE_USE_EVERY = timedelta(minutes=1)
+LOST_LOGGED_EVERY = timedelta(hours=1)
 
 _log = logging.getLogger(__name__)
 
 
 class UseRecorder:
-    """Collects the uses of keys in memory and writes them every half minute, so that no request waits for a write.
+    """Collects the uses of keys in memory and writes them every half minute, or earlier if many keys are used. So no
+    request waits for a write.
+
+    While the database cannot be written, uses are kept for at most `MOST_USES` keys. The log says if there are more.
 
     A use of a key that was revoked, replaced or has expired is written at once, at most once a minute for each key. The
     first one is mailed to the owner. If a named key is stored under an old secret of the ring, its digest under the new
@@ -40,13 +50,24 @@ class UseRecorder:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._uses: dict[int, tuple[datetime, RequestOrigin]] = {}
+        self._many = asyncio.Event()
+        self._lost: OnceEvery[None] = OnceEvery(LOST_LOGGED_EVERY, context.clock)
         self._old_digests: dict[int, Secret] = {}
         self._late: set[asyncio.Task[None]] = set()
         self._late_keys: OnceEvery[int] = OnceEvery(LATE_USE_EVERY, context.clock)
 
     def note(self, key_id: int, origin: RequestOrigin) -> None:
         """Record that a live key was used now."""
-        self._uses[key_id] = self._context.clock(), origin
+        uses = self._uses
+        uses[key_id] = self._context.clock(), origin
+        if len(uses) >= MANY_USES:
+            self._many.set()
+            if len(uses) > MOST_USES:
+                del uses[next(iter(uses))]
+                if self._lost.is_due(None):
+                    _log.warning(
+                        "the last uses of some keys are lost: too many wait to be written; logged once an hour"
+                    )
 
     def note_old_digest(self, key_id: int, key: Secret) -> None:
         """Record that a named key was used that is stored under an old secret of the ring."""
@@ -68,13 +89,13 @@ class UseRecorder:
         if not uses:
             return
         try:
-            new = [
-                NewUse(key_id, KeyUse(at, origin.address, printable(origin.client)))
-                for key_id, (at, origin) in uses.items()
-            ]
-            for some in in_slices(new):
+            for some in in_slices(list(uses.items())):
+                new = [
+                    NewUse(key_id, KeyUse(at, origin.address, printable(origin.client)))
+                    for key_id, (at, origin) in some
+                ]
                 async with self._context.change(None) as change:
-                    await key_uses.record_uses(change.connection, some)
+                    await key_uses.record_uses(change.connection, new)
         except BaseException:
             self._uses = uses | self._uses
             raise
@@ -87,9 +108,10 @@ class UseRecorder:
                     await api_keys.replace_digest(change.connection, key_id, self._context.ring.digest(key))
 
     async def run(self) -> None:
-        """Write every half minute until cancelled, and then once more."""
+        """Write every half minute, or earlier, until cancelled, and then once more."""
         try:
-            await repeat(self.write, wait=every(WRITE_EVERY), what="writing the last uses of keys", finally_too=True)
+            wait = woken_by(self._many, at_latest=WRITE_EVERY)
+            await repeat(self.write, wait=wait, what="writing the last uses of keys", finally_too=True)
         finally:
             await asyncio.gather(*self._late, return_exceptions=True)
 
