@@ -22,7 +22,7 @@ from keybearer.server.storage.tables import accounts, api_key_uses, api_keys
 
 _KEYS = api_keys.join(api_key_uses, api_key_uses.c.key_id == api_keys.c.id)
 _KEY_COLUMNS = [column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id", "end_mails")]
-_COLUMNS = [*_KEY_COLUMNS, *(column for column in api_key_uses.c if column.name != "key_id")]
+COLUMNS = [*_KEY_COLUMNS, *(column for column in api_key_uses.c if column.name != "key_id")]
 
 
 def split_networks(text: str) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def bound_to(account_id: int, digest: bytes) -> bytes:
 
 
 def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
-    """The value of a row that has `_COLUMNS`."""
+    """The value of a row that has `COLUMNS`."""
     return from_columns(row._mapping)
 
 
@@ -66,7 +66,7 @@ def from_columns(columns: Mapping[Any, Any]) -> APIKeyRecord:
 
 def records(*besides: ColumnElement[Any]) -> Select[Any]:
     """A query for keys in the form that `from_row` reads, with further columns."""
-    return select(*_COLUMNS, *besides).select_from(_KEYS)
+    return select(*COLUMNS, *besides).select_from(_KEYS)
 
 
 _BY_ID = Prepared(records().where(api_keys.c.id == bindparam("key_id")))

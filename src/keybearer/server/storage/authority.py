@@ -7,11 +7,12 @@ their ids, including the actor's row and those of bots' owners. So no two transa
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ARRAY, Integer, any_, literal, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -21,8 +22,10 @@ from keybearer.server.domain.sessions import IDLE_LIFETIME, Session
 from keybearer.server.storage import accounts as account_rows
 from keybearer.server.storage import api_keys, key_ends
 from keybearer.server.storage import sessions as session_rows
-from keybearer.server.storage.dialect import locked
-from keybearer.server.storage.tables import accounts, sessions
+from keybearer.server.storage.dialect import among_given, locked
+from keybearer.server.storage.prepared import Prepared
+from keybearer.server.storage.tables import accounts, api_key_uses, sessions
+from keybearer.server.storage.tables import api_keys as key_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,32 @@ class Standing:
     session: Session | None
 
 
+_WITH_KEY = Prepared(
+    select(*account_rows.COLUMNS, *api_keys.COLUMNS)
+    .select_from(
+        accounts.outerjoin(
+            key_rows, (key_rows.c.id == bindparam("key_id")) & (key_rows.c.account_id == accounts.c.id)
+        ).outerjoin(api_key_uses, api_key_uses.c.key_id == key_rows.c.id)
+    )
+    .where(accounts.c.id == bindparam("account_id"))
+)
+_KEY_NAMES = [column.name for column in api_keys.COLUMNS]
+
+
 async def find_standing(connection: AsyncConnection, caller: Caller, now: datetime) -> Standing | None:
     """The caller's current standing; None if the account does not exist. A live key is neither revoked nor expired."""
     key_id, session_id = caller.key_id, caller.session_id
-    account = await account_rows.find(connection, caller.id)
+    account: Account | None = None
+    key = session = None
+    if key_id is None:
+        account = await account_rows.find(connection, caller.id)
+    else:
+        row = await _WITH_KEY.row(connection, account_id=caller.id, key_id=key_id)
+        if row is not None:
+            account = account_rows.from_row(row)
+            key = _live_key(row[len(account_rows.COLUMNS) :], now)
     if account is None:
         return None
-    key = session = None
-    if key_id is not None:
-        key = await api_keys.find(connection, key_id)
-        if key is not None and (key.account_id != caller.id or not key.is_live or key.grant.has_ended(now)):
-            key = None
     if session_id is not None:
         session = (
             await connection.execute(
@@ -57,6 +75,18 @@ async def find_standing(connection: AsyncConnection, caller: Caller, now: dateti
             )
         ).first()
     return Standing(account, key, None if session is None else session_rows.from_row(session))
+
+
+def _live_key(row: Sequence[Any], now: datetime) -> APIKeyRecord | None:
+    """The key with these columns. None if it has ended, or if there is none."""
+    columns = dict(zip(_KEY_NAMES, row, strict=True))
+    key = None if columns["id"] is None else api_keys.from_columns(columns)
+    return None if key is None or not key.is_live or key.grant.has_ended(now) else key
+
+
+_HOLDING = select(accounts.c.bot_owner_id).where(among_given(accounts.c.id, "ids")).order_by(accounts.c.id)
+_HELD = Prepared(locked(_HOLDING))
+_HELD_SHARED = Prepared(locked(_HOLDING, shared=True))
 
 
 async def hold(
@@ -78,11 +108,8 @@ async def hold(
     needed = set(account_ids)
     if connection.dialect.name != "postgresql":
         return needed
-    # One array instead of a parameter per value: there may be more values than a statement can have parameters.
-    wanted = literal(sorted(needed), ARRAY(Integer))
-    statement = select(accounts.c.bot_owner_id).where(accounts.c.id == any_(wanted)).order_by(accounts.c.id)
-    rows = await connection.execute(locked(statement, shared=not for_change))
-    needed.update(row.bot_owner_id for row in rows if row.bot_owner_id is not None)
+    owners = await (_HELD if for_change else _HELD_SHARED).values(connection, ids=sorted(needed))
+    needed.update(owner_id for owner_id in owners if owner_id is not None)
     if with_bots_of is not None:
         owned = await connection.execute(select(accounts.c.id).where(accounts.c.bot_owner_id == with_bots_of))
         needed.update(row.id for row in owned)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, email_key
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.channels import Channel, name_key
 from keybearer.server.domain.messaging.messages import (
@@ -19,6 +20,7 @@ from keybearer.server.domain.messaging.messages import (
     invalid_messages,
     visible_edits,
 )
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import find_addressed, the_realm
 from keybearer.server.services.messaging.markdown import Names
 from keybearer.server.services.messaging.zulip_syntax import named_channels, named_people
@@ -140,17 +142,21 @@ async def find_people(
     return found
 
 
-async def names_in(connection: AsyncConnection, author: Account, content: str) -> Names:
+async def names_in(context: Context, caller: Caller, content: str) -> Names:
     """The accounts and channels that an author's text names. A name that several accounts have goes to the first of
     them; ids distinguish them.
 
     Only public channels that the author sees are linked, because every reader sees the link.
     """
     people_names, people_ids = named_people(content)
-    people = await accounts.find_by_names(connection, author.realm_id, people_names) if people_names else ()
-    by_id = await accounts.find_by_ids(connection, people_ids) if people_ids else {}
     names = named_channels(content)
-    seen = await channels.find_all_seen(connection, author, names=names) if names else ()
+    if not (people_names or people_ids or names):
+        return Names()
+    async with context.viewing(caller) as view:
+        connection, author = view.connection, view.actor.account
+        people = await accounts.find_by_names(connection, author.realm_id, people_names) if people_names else ()
+        by_id = await accounts.find_by_ids(connection, people_ids) if people_ids else {}
+        seen = await channels.find_all_seen(connection, author, names=names) if names else ()
     public = {name_key(channel.name): channel for channel in seen if not channel.is_private}
     linked = {name.lower(): public[name_key(name.strip())] for name in names if name_key(name.strip()) in public}
     return Names(

@@ -93,8 +93,7 @@ class _Text:
 async def _rendered(context: Context, caller: Caller, text: str) -> _Text:
     """The new text of a message, rendered before the transaction that writes it."""
     content = "(deleted)" if not text.strip() else checked_content(text)
-    async with context.viewing(caller) as view:
-        names = await names_in(view.connection, view.actor.account, content)
+    names = await names_in(context, caller, content)
     return _Text(content, await render_for(context, caller, content, names))
 
 

@@ -218,6 +218,5 @@ async def matching(
 async def render(context: Context, caller: Caller, content: str) -> str:
     """A text as HTML, as a message would show it. A text that is too long is cut."""
     content = shortened_content(content)
-    async with context.viewing(caller) as view:
-        names = await names_in(view.connection, view.actor.account, content)
+    names = await names_in(context, caller, content)
     return (await render_for(context, caller, content, names)).html

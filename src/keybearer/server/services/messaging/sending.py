@@ -15,13 +15,13 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import message_events
 from keybearer.server.domain.messaging.channels import Channel, check_may_post
 from keybearer.server.domain.messaging.message_events import Echo
-from keybearer.server.domain.messaging.messages import Flag, Message, checked_content, checked_topic
+from keybearer.server.domain.messaging.messages import Directory, Flag, Message, checked_content, checked_topic
 from keybearer.server.domain.visibility import may_see_channel, shown_email
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.alert_words import find_alerted
 from keybearer.server.services.messaging.attachments import tell_linked
-from keybearer.server.services.messaging.lookups import directory_of, find_channel, find_people, names_in
+from keybearer.server.services.messaging.lookups import find_channel, find_people, names_in
 from keybearer.server.services.messaging.markdown import Rendered, render_for
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, messages, muted_users, uploads, webhook_calls
@@ -59,8 +59,7 @@ class Draft:
 async def send(context: Context, caller: Caller, draft: Draft) -> int:
     """Send a message. Returns its id. Raises Refused with Zulip's words."""
     content = checked_content(draft.content)
-    async with context.viewing(caller) as view:
-        names = await names_in(view.connection, view.actor.account, content)
+    names = await names_in(context, caller, content)
     rendered = await render_for(context, caller, content, names)
     async with context.change(caller) as change:
         sender = change.actor.account
@@ -77,7 +76,11 @@ class _Place:
 
     channel: Channel | None = None
     topic: str = ""
-    people: tuple[int, ...] = ()
+    people: tuple[Account, ...] = ()
+
+    @property
+    def people_ids(self) -> tuple[int, ...]:
+        return tuple(person.id for person in self.people)
 
 
 async def _place(connection: AsyncConnection, sender: Account, to: ToChannel | ToPeople) -> _Place:
@@ -96,7 +99,7 @@ async def _channel(connection: AsyncConnection, sender: Account, wanted: str | i
     return seen_by_owner or await find_channel(connection, sender, wanted)
 
 
-async def _people(connection: AsyncConnection, sender: Account, people: Collection[str | int]) -> tuple[int, ...]:
+async def _people(connection: AsyncConnection, sender: Account, people: Collection[str | int]) -> tuple[Account, ...]:
     if not people:
         raise Refused("Message must have recipients")
     found = await find_people(connection, sender, people)
@@ -104,7 +107,8 @@ async def _people(connection: AsyncConnection, sender: Account, people: Collecti
         if not person.is_active:
             address = shown_email(sender, person, (await the_realm(connection)).bot_domain)
             raise Refused(f"'{address}' is no longer using Zulip.")
-    return tuple(sorted({sender.id, *(person.id for person in found)}))
+    by_id = {person.id: person for person in (sender, *found)}
+    return tuple(by_id[each] for each in sorted(by_id))
 
 
 async def _write(
@@ -121,14 +125,14 @@ async def _write(
         sent_at=change.now,
         client=client_name(change.origin.client),
         channel_id=place.channel.id if place.channel else None,
-        conversation_id=None if place.channel else await messages.conversation_of(connection, place.people),
+        conversation_id=None if place.channel else await messages.conversation_of(connection, place.people_ids),
         topic=place.topic,
         has_link=rendered.has_link,
         has_image=rendered.has_image,
         has_attachment=bool(upload_ids),
     )
-    message = await messages.add(connection, new, recipient_ids=place.people)
-    if place.channel is not None:
+    message = await messages.add(connection, new, recipient_ids=place.people_ids)
+    if place.channel is not None and place.channel.first_message_id is None:
         await channels.note_first_message(connection, place.channel.id, message.id)
     await uploads.attach(connection, message.id, upload_ids)
     mentioned = await accounts.find_by_ids(connection, rendered.mentioned_ids)
@@ -145,9 +149,16 @@ async def _write(
         calls = await _call_webhooks(change, message, place, mentioned)
     is_public = place.channel is not None and not place.channel.is_private
     await tell_linked(change, sender, upload_ids)
-    directory = await directory_of(connection, [message])
+    directory = await _directory(connection, sender, place)
     change.tell(message_events.sent(message, directory, flags, is_public=is_public, echo=draft.echo))
     return message, calls
+
+
+async def _directory(connection: AsyncConnection, sender: Account, place: _Place) -> Directory:
+    """The accounts and the channel that a new message names, all of which were already found."""
+    named = {person.id: person for person in (sender, *place.people)}
+    names = {place.channel.id: place.channel.name} if place.channel is not None else {}
+    return Directory(named, names, (await the_realm(connection)).bot_domain)
 
 
 async def _copies(
@@ -158,7 +169,7 @@ async def _copies(
     """
     wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
     wildcards |= Flag.TOPIC_WILDCARD_MENTIONED if rendered.mentions_topic else Flag(0)
-    recipients = set(place.people)
+    recipients = set(place.people_ids)
     if place.channel is not None:
         recipients |= await channels.find_active_subscribers(connection, place.channel.id)
         recipients |= {each.id for each in mentioned if _receives_mentions(each, place.channel)}
@@ -183,8 +194,8 @@ async def _call_webhooks(change: Change, message: Message, place: _Place, mentio
     """
     connection = change.connection
     trigger = "direct_message" if place.channel is None else "mention"
-    addressed = mentioned if place.channel else await accounts.find_by_ids(connection, message.recipient_ids)
-    bots = [each for each in addressed.values() if each.bot_type is BotType.OUTGOING_WEBHOOK and each.is_active]
+    addressed = mentioned.values() if place.channel else place.people
+    bots = [each for each in addressed if each.bot_type is BotType.OUTGOING_WEBHOOK and each.is_active]
     await webhook_calls.add(connection, [bot.id for bot in bots], message.id, trigger=trigger, at=change.now)
     return len(bots)
 
