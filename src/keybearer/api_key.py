@@ -25,11 +25,6 @@ _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 _BASE = len(_PAIRS)
 
-WELL_FORMED = re.compile(r"[A-Za-z0-9]{32}\Z")
-"""What every Zulip server and client accepts as a key. A text that matches may not be one of our keys."""
-
-_FORM_OF_OURS = re.compile(r"kb[A-Za-z0-9]{30}\Z")
-
 IN_TEXT = re.compile(r"kb(?=[A-Za-z0-9]{30})")
 """Where one of our keys can start in a text; `is_ours` decides. Letters and digits may be right beside it."""
 
@@ -42,18 +37,21 @@ def generate() -> Secret:
 
 def checksum(body: str) -> str:
     """The six base-62 digits of the CRC-32 of `body`, most significant first. It finds mistakes, not forgery."""
-    number = zlib.crc32(body.encode("ascii"))
-    return _PAIRS[number // _BASE**2] + _PAIRS[number // _BASE % _BASE] + _PAIRS[number % _BASE]
+    number, last = divmod(zlib.crc32(body.encode("ascii")), _BASE)
+    first, second = divmod(number, _BASE)
+    return _PAIRS[first] + _PAIRS[second] + _PAIRS[last]
 
 
 def is_well_formed(text: str) -> bool:
     """Whether `text` has the form of a key on any Zulip server: 32 ASCII letters and digits."""
-    return WELL_FORMED.match(text) is not None
+    return len(text) == LENGTH and text.isascii() and text.isalnum()  # faster than a regular expression
 
 
 def is_ours(text: str) -> bool:
     """Whether `text` has the prefix and the checksum of a key that Keybearer made."""
-    return _FORM_OF_OURS.match(text) is not None and checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
+    if not (text.startswith(PREFIX) and is_well_formed(text)):
+        return False
+    return checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
 
 
 def find(text: str) -> list[tuple[int, Secret]]:

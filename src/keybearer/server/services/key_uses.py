@@ -24,7 +24,7 @@ from keybearer.server.storage.key_uses import NewUse
 WRITE_EVERY = 30.0
 """Seconds between two writes of last uses. They are at most this late, well under the promised minute."""
 
-MANY_USES = 5_000
+MANY_USES = 20_000
 """Keys whose uses are collected until they are written early."""
 
 MOST_USES = 50_000
@@ -50,6 +50,7 @@ class UseRecorder:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._uses: dict[int, tuple[datetime, RequestOrigin]] = {}
+        self._newest = RequestOrigin()
         self._many = asyncio.Event()
         self._lost: OnceEvery[None] = OnceEvery(LOST_LOGGED_EVERY, context.clock)
         self._old_digests: dict[int, Secret] = {}
@@ -59,6 +60,10 @@ class UseRecorder:
     def note(self, key_id: int, origin: RequestOrigin) -> None:
         """Record that a live key was used now."""
         uses = self._uses
+        if origin == self._newest:
+            origin = self._newest  # one object for many keys: a program may use thousands
+        else:
+            self._newest = origin
         uses[key_id] = self._context.clock(), origin
         if len(uses) >= MANY_USES:
             self._many.set()

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.storage.dialect import locked
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import api_key_uses
 
 
@@ -22,6 +23,17 @@ class NewUse:
     use: KeyUse
 
 
+_used_at = bindparam("used_at", type_=api_key_uses.c.last_used_at.type)
+_USED = Prepared(
+    update(api_key_uses)
+    .where(
+        api_key_uses.c.key_id == bindparam("of_id"),
+        or_(api_key_uses.c.last_used_at.is_(None), api_key_uses.c.last_used_at < _used_at),
+    )
+    .values(last_used_at=_used_at, last_used_address=bindparam("address"), last_used_client=bindparam("client"))
+)
+
+
 async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> None:
     """Write the last uses of keys. An older use never overwrites a newer one from another worker."""
     # In the order of their ids, so that two workers that write at once do not deadlock.
@@ -29,18 +41,7 @@ async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> No
         {"of_id": new.key_id, "used_at": new.use.at, "address": new.use.address, "client": new.use.client}
         for new in sorted(uses, key=lambda new: new.key_id)
     ]
-    if not rows:
-        return
-    used_at = bindparam("used_at", type_=api_key_uses.c.last_used_at.type)
-    await connection.execute(
-        update(api_key_uses)
-        .where(
-            api_key_uses.c.key_id == bindparam("of_id"),
-            or_(api_key_uses.c.last_used_at.is_(None), api_key_uses.c.last_used_at < used_at),
-        )
-        .values(last_used_at=used_at, last_used_address=bindparam("address"), last_used_client=bindparam("client")),
-        rows,
-    )
+    await _USED.run_each(connection, rows)
 
 
 async def find_late_use(connection: AsyncConnection, key_id: int) -> datetime | None:
