@@ -1,20 +1,32 @@
 """A bare ASGI application under Granian, run as Keybearer runs it: the upper limit for a server.
 
-`python -m benchmarks.bare` prints its port and serves until it is stopped.
+`python -m benchmarks.bare` prints its port and serves until it is stopped. With `--all-headers` its answers have as
+many headers as those of Keybearer.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from keybearer.server.api import answers
+from keybearer.server.domain.limits import Quota
+from keybearer.server.http.responses import Header
 from keybearer.server.process import granian, listening
 from keybearer.server.settings import Settings
 
 BODY = b'{"result":"success","msg":"","padding":"' + b"x" * 600 + b'"}'
 """About as long as the answer of users/me."""
+
+FEW_HEADERS: list[Header] = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY))]
+ALL_HEADERS: list[Header] = [
+    *answers.response(answers.Answer(200, BODY), answers.BY_KEY, Quota(1000, 999, 1_800_000_000)).headers,
+    (b"x-request-id", b"0123456789abcdef"),
+]
+_headers = ALL_HEADERS if "--all-headers" in sys.argv else FEW_HEADERS
 
 Application = Callable[..., Awaitable[None]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -27,8 +39,7 @@ async def application(scope: MutableMapping[str, Any], receive: Callable[[], Awa
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": [*_headers]})
     await send({"type": "http.response.body", "body": BODY})
 
 

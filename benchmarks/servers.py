@@ -77,9 +77,9 @@ def temporary_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def bare_server() -> Iterator[Server]:
+def bare_server(*arguments: str) -> Iterator[Server]:
     """The bare application, running."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare", *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         port = int(process.stdout.readline())

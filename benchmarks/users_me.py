@@ -40,6 +40,7 @@ def measure(plan: Plan) -> list[Row]:
         usual = stack.enter_context(installation(Population(accounts)))
         sides = {
             "bare": side(Installation(stack.enter_context(bare_server()), []), usual.credentials),
+            "headers": side(Installation(stack.enter_context(bare_server("--all-headers")), []), usual.credentials),
             "right": side(usual, usual.credentials),
             "wrong": side(
                 usual, [Credential(each.email, api_key.generate().reveal()) for each in usual.credentials], 401
@@ -59,7 +60,7 @@ def _rows(plan: Plan, rounds: dict[str, list[Measured]]) -> list[Row]:
         bare = rounds["bare"]
         return row(name, database, RATE, rounds[key], beside="bare requests", yardstick=bare, target=target)
 
-    def cost(name: str, key: str, beside: str, yardstick: str, target: Target) -> Row:
+    def cost(name: str, key: str, beside: str, yardstick: str, target: Target | None) -> Row:
         return row(name, SQLITE, COST, rounds[key], beside=beside, yardstick=rounds[yardstick], target=target)
 
     accounts, many, few = (plan.some(count) for count in (ACCOUNTS, MANY, FEW))
@@ -69,6 +70,7 @@ def _rows(plan: Plan, rounds: dict[str, list[Measured]]) -> list[Row]:
         rate(f"`users/me`, {accounts:,} accounts", "postgresql", at_least(0.42), POSTGRESQL),
         cost("a wrong key", "wrong", "a right key", "right", at_most(1)),
         cost("a mistyped key (bad checksum)", "mistyped", "a bare request", "bare", at_most(1.25)),
+        cost("a bare request with all headers of Keybearer", "headers", "a bare request", "bare", None),
     ]
     if "many" in rounds:
         rows.append(rate(f"`users/me`, {many:,} accounts", "many", at_least(0.5)))
