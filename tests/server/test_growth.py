@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
 import random
-import sys
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -75,16 +75,18 @@ class Counting:
         is_shown = question.method == "GET"
         scope["query_string"] = text.encode() if is_shown else b""
         self.work = Work()
-        sys.setprofile(self.note_call)
+        profile = cProfile.Profile()  # counts in C, several times faster than a function that is called for each call
+        profile.enable()
         try:
             answer = await ask_raw(self.server.app, scope, b"" if is_shown else text.encode())
         finally:
-            sys.setprofile(None)
+            profile.disable()
+        self.work.calls += sum(entry.callcount for entry in profile.getstats())
         self.work.sent_back = len(answer.body)
         return answer
 
-    def note_call(self, _frame: FrameType, kind: str, _argument: object) -> None:
-        """The signature that `sys.setprofile` requires."""
+    def note_call_of_thread(self, _frame: FrameType, kind: str, _argument: object) -> None:
+        """The signature that `threading.setprofile` requires."""
         if kind in ("call", "c_call"):
             self.work.calls += 1
 
@@ -102,7 +104,7 @@ async def counting(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Pa
         counting = Counting(server)
         await counting.add_owner()
         await fill(server, counting.owner)
-        threading.setprofile(counting.note_call)
+        threading.setprofile(counting.note_call_of_thread)
         event.listen(Engine, "before_cursor_execute", counting.note_statement)
         try:
             yield counting
