@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Text, bindparam, func, insert, select, update
+from sqlalchemy import Text, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
@@ -105,13 +105,14 @@ async def add(
     return account
 
 
-async def _find_one(connection: AsyncConnection, statement: Select[tuple[object, ...]]) -> Account | None:
-    row = (await connection.execute(statement)).first()
-    return None if row is None else from_row(row)
-
-
 _OF_REALM = Prepared(select(*COLUMNS).where(accounts.c.realm_id == bindparam("of_realm_id")).order_by(accounts.c.id))
 _BY_ID = Prepared(select(*COLUMNS).where(accounts.c.id == bindparam("account_id")))
+_BY_EMAIL = Prepared(
+    select(*COLUMNS).where(accounts.c.realm_id == bindparam("of_realm_id"), accounts.c.email_key == bindparam("key"))
+)
+_PASSWORD = Prepared(
+    select(accounts.c.password_hash, accounts.c.password_is_provisional).where(accounts.c.id == bindparam("account_id"))
+)
 _BY_IDS = Prepared(select(*COLUMNS).where(among_given(accounts.c.id, "ids")))
 
 
@@ -123,10 +124,8 @@ async def find(connection: AsyncConnection, account_id: int) -> Account | None:
 
 async def find_by_email(connection: AsyncConnection, realm_id: int, email: str) -> Account | None:
     """The account with that delivery email, in any case."""
-    return await _find_one(
-        connection,
-        select(*COLUMNS).where(accounts.c.realm_id == realm_id, accounts.c.email_key == email_key(email)),
-    )
+    row = await _BY_EMAIL.row(connection, of_realm_id=realm_id, key=email_key(email))
+    return None if row is None else from_row(row)
 
 
 async def find_by_emails(connection: AsyncConnection, realm_id: int, emails: Iterable[str]) -> dict[str, Account]:
@@ -245,15 +244,15 @@ async def deactivate(connection: AsyncConnection, account_ids: Iterable[int]) ->
 
 async def password_hash(connection: AsyncConnection, account_id: int) -> str | None:
     """The stored argon2id hash; None for bots and for people who have not set a password."""
-    return (
-        await connection.execute(select(accounts.c.password_hash).where(accounts.c.id == account_id))
-    ).scalar_one_or_none()
+    row = await _PASSWORD.row(connection, account_id=account_id)
+    return None if row is None else row[0]
 
 
 async def password_is_provisional(connection: AsyncConnection, account_id: int) -> bool:
     """Whether somebody else set the account's password, so that the person must choose another one first."""
-    statement = select(accounts.c.password_is_provisional).where(accounts.c.id == account_id)
-    return bool((await connection.execute(statement)).scalar_one())
+    row = await _PASSWORD.row(connection, account_id=account_id)
+    assert row is not None
+    return bool(row[1])
 
 
 async def set_password_hash(connection: AsyncConnection, account_id: int, value: str | None) -> None:

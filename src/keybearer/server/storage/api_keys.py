@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey, mails_due
 from keybearer.server.domain.grants import Grant, Scope
-from keybearer.server.storage.dialect import among
+from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import Digest, Sealed, SecretRing
 from keybearer.server.storage.tables import accounts, api_key_uses, api_keys
@@ -75,6 +75,11 @@ _ISSUED = Prepared(
     columns=[
         column.name for column in api_keys.c if column.name not in ("id", "revoked_at", "revoked_by", "replaced_by")
     ],
+)
+_SEALED = Prepared(
+    records(api_keys.c.digest, api_keys.c.secret_id, api_keys.c.sealed).where(
+        among_given(api_keys.c.account_id, "account_ids"), _IS_ACCOUNT_KEY
+    )
 )
 _UNUSED = Prepared(insert(api_key_uses), columns=["key_id"])
 
@@ -174,17 +179,14 @@ async def reveal_account_keys(
     connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]
 ) -> list[RevealedKey]:
     """The account keys of several accounts, opened."""
-    rows = await connection.execute(
-        records(api_keys.c.digest, api_keys.c.secret_id, api_keys.c.sealed).where(
-            among(api_keys.c.account_id, account_ids), _IS_ACCOUNT_KEY
-        )
-    )
     return [
         RevealedKey(
-            from_row(row),
-            ring.unseal(Sealed(row.secret_id, row.sealed), bound_to(row.account_id, row.digest)),
+            from_columns(columns),
+            ring.unseal(
+                Sealed(columns["secret_id"], columns["sealed"]), bound_to(columns["account_id"], columns["digest"])
+            ),
         )
-        for row in rows
+        for columns in await _SEALED.records(connection, account_ids=sorted(set(account_ids)))
     ]
 
 

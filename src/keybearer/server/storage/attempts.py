@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.limits import LONGEST_WINDOW, AttemptKind, PasswordHistory, Retention
 from keybearer.server.storage.dialect import delete_some, take_turn
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import attempts
+
+_failed_since = bindparam("failed_since", type_=attempts.c.at.type)
+_signed_in_since = bindparam("signed_in_since", type_=attempts.c.at.type)
+_HISTORY = Prepared(
+    select(attempts.c.kind, attempts.c.subject, attempts.c.at)
+    .where(
+        attempts.c.address == bindparam("of_address"),
+        ((attempts.c.kind == AttemptKind.PASSWORD.value) & (attempts.c.at > _failed_since))
+        | (
+            (attempts.c.kind == AttemptKind.SIGN_IN.value)
+            & (attempts.c.subject == bindparam("of_subject"))
+            & (attempts.c.at > _signed_in_since)
+        ),
+    )
+    .order_by(attempts.c.at)
+)
+_ADDED = Prepared(insert(attempts), columns=("kind", "subject", "address", "at"))
+_OF_SUBJECT = delete(attempts).where(
+    attempts.c.kind == bindparam("of_kind"), attempts.c.subject == bindparam("of_subject")
+)
+_FORGOTTEN = Prepared(_OF_SUBJECT)
+_FORGOTTEN_FROM = Prepared(_OF_SUBJECT.where(attempts.c.address == bindparam("of_address")))
 
 
 async def find_times(
@@ -41,39 +64,33 @@ async def take_turn_for(connection: AsyncConnection, subject: str, address: str)
 
 async def find_history(connection: AsyncConnection, subject: str, address: str, now: datetime) -> PasswordHistory:
     """The history of passwords for this subject from this address, and for other subjects from there."""
-    is_failure = (attempts.c.kind == AttemptKind.PASSWORD.value) & (attempts.c.at > now - LONGEST_WINDOW)
-    is_sign_in = (
-        (attempts.c.kind == AttemptKind.SIGN_IN.value)
-        & (attempts.c.subject == subject)
-        & (attempts.c.at > now - Retention.SIGN_INS.days)
+    rows = await _HISTORY.rows(
+        connection,
+        of_address=address,
+        of_subject=subject,
+        failed_since=now - LONGEST_WINDOW,
+        signed_in_since=now - Retention.SIGN_INS.days,
     )
-    rows = (
-        await connection.execute(
-            select(attempts.c.kind, attempts.c.subject, attempts.c.at)
-            .where(attempts.c.address == address, is_failure | is_sign_in)
-            .order_by(attempts.c.at)
-        )
-    ).all()
-    failed = [row for row in rows if row.kind == AttemptKind.PASSWORD.value]
-    others = {row.subject: row.at for row in failed if row.subject != subject}
+    failed = [(failed_subject, at) for kind, failed_subject, at in rows if kind == AttemptKind.PASSWORD.value]
+    others = {failed_subject: at for failed_subject, at in failed if failed_subject != subject}
     return PasswordHistory(
-        own=[row.at for row in failed if row.subject == subject],
+        own=[at for failed_subject, at in failed if failed_subject == subject],
         others=sorted(others.values()),
-        signed_in_at=max((row.at for row in rows if row.kind == AttemptKind.SIGN_IN.value), default=None),
+        signed_in_at=max((at for kind, _, at in rows if kind == AttemptKind.SIGN_IN.value), default=None),
     )
 
 
 async def add(connection: AsyncConnection, kind: AttemptKind, *, subject: str, address: str, at: datetime) -> None:
     """Count an attempt."""
-    await connection.execute(insert(attempts).values(kind=kind.value, subject=subject, address=address, at=at))
+    await _ADDED.run(connection, kind=kind.value, subject=subject, address=address, at=at)
 
 
 async def forget(connection: AsyncConnection, kind: AttemptKind, *, subject: str, address: str | None = None) -> None:
     """Forget the attempts for a subject, either from one address or from all."""
-    statement = delete(attempts).where(attempts.c.kind == kind.value, attempts.c.subject == subject)
-    if address is not None:
-        statement = statement.where(attempts.c.address == address)
-    await connection.execute(statement)
+    if address is None:
+        await _FORGOTTEN.run(connection, of_kind=kind.value, of_subject=subject)
+    else:
+        await _FORGOTTEN_FROM.run(connection, of_kind=kind.value, of_subject=subject, of_address=address)
 
 
 async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
