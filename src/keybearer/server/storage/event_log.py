@@ -155,21 +155,22 @@ async def add_queue(connection: AsyncConnection, queue: Queue) -> None:
     )
 
 
+_QUEUE = Prepared(select(event_queues).where(event_queues.c.id == bindparam("queue_id")))
+
+
 async def find_queue(connection: AsyncConnection, queue_id: str) -> Queue | None:
     """The queue with that id."""
-    row = (await connection.execute(select(event_queues).where(event_queues.c.id == queue_id))).first()
-    return None if row is None else _queue(row)
-
-
-def _queue(row: Row[Any]) -> Queue:
+    columns = await _QUEUE.record(connection, queue_id=queue_id)
+    if columns is None:
+        return None
     return Queue(
-        id=row.id,
-        account_id=row.account_id,
-        start_id=row.start_id,
-        acknowledged_id=row.acknowledged_id,
-        polled_at=row.polled_at,
-        idle_timeout=timedelta(seconds=row.idle_seconds),
-        options=_options(json.loads(row.options)),
+        id=columns["id"],
+        account_id=columns["account_id"],
+        start_id=columns["start_id"],
+        acknowledged_id=columns["acknowledged_id"],
+        polled_at=columns["polled_at"],
+        idle_timeout=timedelta(seconds=columns["idle_seconds"]),
+        options=_options(json.loads(columns["options"])),
     )
 
 

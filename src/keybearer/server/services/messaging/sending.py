@@ -174,7 +174,8 @@ async def _copies(
         recipients |= await channels.find_active_subscribers(connection, place.channel.id)
         recipients |= {each.id for each in mentioned if _receives_mentions(each, place.channel)}
     mentioned_ids = {each.id for each in mentioned}
-    return {each: wildcards | (Flag.MENTIONED if each in mentioned_ids else Flag(0)) for each in sorted(recipients)}
+    mentions = wildcards | Flag.MENTIONED
+    return {each: mentions if each in mentioned_ids else wildcards for each in sorted(recipients)}
 
 
 def _receives_mentions(account: Account, channel: Channel) -> bool:

@@ -90,18 +90,26 @@ async def add(connection: AsyncConnection, new: NewMessage, *, recipient_ids: tu
     return Message(id=message_id, recipient_ids=recipient_ids, **kept)
 
 
+_CONVERSATION = Prepared(select(conversations.c.id).where(conversations.c.members_key == bindparam("key")))
+
+
 async def conversation_of(connection: AsyncConnection, account_ids: Sequence[int]) -> int:
     """The conversation of exactly these people. It is created if it does not exist."""
     key = conversation_key(account_ids)
+    found = await _CONVERSATION.values(connection, key=key)
+    return int(found[0]) if found else await _make_conversation(connection, key, account_ids)
+
+
+async def _make_conversation(connection: AsyncConnection, key: str, account_ids: Sequence[int]) -> int:
+    """Create a conversation, unless another transaction has just created it."""
     members = members_of(account_ids)
     values = {"members_key": key, "members": None if key == members else members}
     made = await insert_or_ignore(connection, conversations, values, key=["members_key"])
-    statement = select(conversations.c.id).where(conversations.c.members_key == key)
-    conversation_id: int = (await connection.execute(statement)).scalar_one()
+    (conversation_id,) = await _CONVERSATION.values(connection, key=key)
     if made:
         rows = [{"conversation_id": conversation_id, "account_id": each} for each in sorted(set(account_ids))]
         await connection.execute(insert(conversation_members), rows)
-    return conversation_id
+    return int(conversation_id)
 
 
 async def deliver(connection: AsyncConnection, message_id: int, flags: Mapping[int, Flag]) -> None:
@@ -211,12 +219,13 @@ async def remove(connection: AsyncConnection, message_id: int) -> None:
     await connection.execute(delete(messages).where(messages.c.id == message_id))
 
 
-_FLAGS = (
+_OWN_FLAGS = (
     select(copies.c.message_id, copies.c.flags)
     .where(copies.c.account_id == bindparam("account_id"), among_given(copies.c.message_id, "ids"))
     .order_by(copies.c.message_id)
 )
-_FLAGS_HELD = locked(_FLAGS)
+_FLAGS = Prepared(_OWN_FLAGS)
+_FLAGS_HELD = Prepared(locked(_OWN_FLAGS))
 
 
 async def find_flags(
@@ -226,8 +235,8 @@ async def find_flags(
 
     `for_change` locks the copies until the transaction ends.
     """
-    parameters = {"account_id": account_id, "ids": sorted(set(message_ids))}
-    rows = await connection.execute(_FLAGS_HELD if for_change else _FLAGS, parameters)
+    statement = _FLAGS_HELD if for_change else _FLAGS
+    rows = await statement.rows(connection, account_id=account_id, ids=sorted(set(message_ids)))
     return {message_id: Flag(flags) for message_id, flags in rows}
 
 

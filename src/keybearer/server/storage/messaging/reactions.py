@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.messaging.messages import Reaction
 from keybearer.server.storage.dialect import among_given, insert_or_ignore
 from keybearer.server.storage.messaging.tables import reactions
+from keybearer.server.storage.prepared import Prepared
 
 
 async def add(connection: AsyncConnection, reaction: Reaction) -> bool:
@@ -52,14 +53,17 @@ async def remove(
     return None if row is None else Reaction(message_id, account_id, row.emoji_name, emoji_code, kind)
 
 
-_OF_MESSAGES = select(reactions).where(among_given(reactions.c.message_id, "ids")).order_by(reactions.c.id)
+_OF_MESSAGES = Prepared(
+    select(*(column for column in reactions.c if column.name != "id"))
+    .where(among_given(reactions.c.message_id, "ids"))
+    .order_by(reactions.c.id)
+)
 
 
 async def find_all(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[Reaction, ...]]:
     """The reactions of several messages, by message, in the order in which they were added."""
-    rows = await connection.execute(_OF_MESSAGES, {"ids": sorted(set(message_ids))})
     found: dict[int, tuple[Reaction, ...]] = {}
-    for row in rows:
-        reaction = Reaction(row.message_id, row.account_id, row.emoji_name, row.emoji_code, row.kind)
-        found[row.message_id] = (*found.get(row.message_id, ()), reaction)
+    for row in await _OF_MESSAGES.rows(connection, ids=sorted(set(message_ids))):
+        reaction = Reaction(*row)
+        found[reaction.message_id] = (*found.get(reaction.message_id, ()), reaction)
     return found
