@@ -15,9 +15,9 @@ from keybearer.errors import InvalidArgument
 from keybearer.masking import masked
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
-from keybearer.zuliprc.fields import ResolveArguments
 
 if TYPE_CHECKING:
+    from keybearer.zuliprc.fields import ResolveArguments
     from keybearer.zuliprc.resolver import Resolution
 
 

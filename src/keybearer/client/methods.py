@@ -45,6 +45,7 @@ def _like(method: Callable[P, T], build: Callable[..., object]) -> Callable[P, T
     signature = inspect.signature(build)
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     returned = str(signature.return_annotation).partition("[")[2].removesuffix("]")
+    returned = returned.replace("models.", "")  # programs import these types from keybearer
     method.__signature__ = signature.replace(  # type: ignore[attr-defined]  # inspect reads it from any callable
         parameters=[itself, *signature.parameters.values()], return_annotation=returned
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from keybearer.client.base import BaseClient
 from keybearer.client.event_iterators import EventIterator
@@ -15,14 +15,16 @@ from keybearer.client.flow.regeneration import KeyDestination
 from keybearer.client.flow.state import ClientState
 from keybearer.client.http.runner import Runner
 from keybearer.client.methods import blocking
-from keybearer.client.models.event_queues import Event
-from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, api_keys, bots, channels, event_queues, messages, server
 from keybearer.client.operations.arguments import checked, require_types
 from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
+
+if TYPE_CHECKING:
+    from keybearer.client.models.event_queues import Event
+    from keybearer.client.models.messages import Message
 
 T = TypeVar("T")
 

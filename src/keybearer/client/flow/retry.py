@@ -6,12 +6,12 @@ A call is sent twice only if it changes nothing or the server has certainly not 
 from __future__ import annotations
 
 import math
-import secrets
+import random
 from dataclasses import dataclass
 
 from keybearer.errors import ClientError, InvalidArgument, RateLimited, ServerFailed, TLSFailed, Unreachable
 
-_random = secrets.SystemRandom()
+_random = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)

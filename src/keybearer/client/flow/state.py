@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +89,8 @@ class ClientState:
 
 def user_agent(client_name: str | None = None) -> str:
     """The User-Agent header. The program's own `name/version` comes first, since Zulip shows that to people."""
+    import platform  # noqa: PLC0415 - only a client needs it, not who imports one
+
     ours = f"Keybearer/{__version__} (Python {platform.python_version()}; {platform.system()})"
     if client_name is None:
         return ours

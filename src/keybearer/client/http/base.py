@@ -8,10 +8,10 @@ import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from keybearer.client import models
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Flow
-from keybearer.client.models.base import Answer
 from keybearer.errors import ClientClosed
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class BaseRunner:
         for listener in tuple(self.listeners):
             listener.end()
 
-    def closing_calls(self, listeners: Iterable[Listener]) -> list[Flow[Answer]]:
+    def closing_calls(self, listeners: Iterable[Listener]) -> list[Flow[models.Answer]]:
         """Forget these listeners. Returns the calls that close their queues."""
         self.listeners.difference_update(listeners)
         calls = [listener.closing_call() for listener in listeners]
