@@ -38,7 +38,7 @@ class BaseRunner:
 
     def tls_context(self) -> ssl.SSLContext:
         """The TLS context of all connections. Raises TLSFailed for certificate files that cannot be used."""
-        from keybearer.client.http.transport import context_for  # noqa: PLC0415 - the first call loads httpx2
+        from keybearer.client.http.transport import context_for  # noqa: PLC0415 - the first call loads httpcore2
 
         with self._lock:
             if self._context is None:
