@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from keybearer.api_key import is_well_formed
@@ -153,8 +152,7 @@ def likely_field(key: str) -> Field[Any] | None:
         return None
     plain = key.replace("-", "_").replace(" ", "_")
     exact = BY_FILE_KEY.get(plain) or _BY_OTHER_NAME.get(plain.removeprefix("zulip_"))
-    close = [] if exact else get_close_matches(plain[:40], BY_FILE_KEY, n=1, cutoff=0.75)
-    return exact or (BY_FILE_KEY[close[0]] if close else None)
+    return exact or BY_FILE_KEY.get(_most_similar(plain[:40], BY_FILE_KEY, 0.75))
 
 
 def _about_site(sources: Sources, origins: Mapping[str, Origin], site: str | None) -> Iterator[ResolutionWarning]:
@@ -272,6 +270,12 @@ def _about_unknown_variables(sources: Sources) -> Iterator[ResolutionWarning]:
 def likely_variable(name: str) -> str:
     """The variable that `name` was probably meant to be, empty if it is known or similar to none."""
     if name not in _VARIABLES:
-        close = get_close_matches(name, _VARIABLES, n=1, cutoff=0.88)
-        return _VARIABLES[close[0]] if close else ""
+        return _VARIABLES.get(_most_similar(name, _VARIABLES, 0.88), "")
     return _VARIABLES[name] if _VARIABLES[name] != name else ""
+
+
+def _most_similar(name: str, known: Iterable[str], cutoff: float) -> str:
+    """The known name that is most similar, empty if none is as similar as `cutoff`."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only slips need it
+
+    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), "")
