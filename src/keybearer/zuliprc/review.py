@@ -25,7 +25,6 @@ from keybearer.zuliprc.fields import (
     Locator,
 )
 from keybearer.zuliprc.kinds import ResolutionWarning
-from keybearer.zuliprc.lookalikes import recognize
 from keybearer.zuliprc.sources import Origin, Source, Sources
 
 _UNPORTABLE = '%#;="\\'
@@ -87,6 +86,8 @@ def swapped_identity(email: str, key: Secret, origins: Mapping[str, Origin]) -> 
 
 def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
     """The error for a missing key or email. It depends on what else was found."""
+    from keybearer.zuliprc.lookalikes import recognize  # noqa: PLC0415 - only for a file that is no zuliprc
+
     file = sources.file
     found = recognize(file.document.text()) if file.document is not None else None
     if file.document is not None and not file.document.has_section:
