@@ -22,7 +22,7 @@ TIMEOUT = 15.0
 """Seconds without a byte from the server after which a call counts as failed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ClientState:
     """The state of a client. `credentials` is None for a client without a key.
 

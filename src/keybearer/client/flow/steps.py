@@ -1,12 +1,11 @@
 """The steps of a call, with requests, responses and failures. Pure: no HTTP library is used.
 
-Most are NamedTuples, since Python creates a dataclass five times as slowly, and every program waits for its imports.
+They are NamedTuples, since Python creates a dataclass five times as slowly, and every program waits for its imports.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from keybearer.client import models
@@ -29,13 +28,15 @@ class Request(NamedTuple):
     files: tuple[FilePart, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response. The names of `headers` are in lower case."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Response({self.status})"
 
 
 class Failure(NamedTuple):
