@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import subprocess
 import sys
 import time
@@ -10,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx2
+import httpcore2
 import zulip
 from tests.server_process import KEYBEARER, clean_environ
 
@@ -29,17 +31,34 @@ FULL = (
     "insecure=false\ntoken=t\n\n[zterm]\ntheme=zt_dark\nautohide=true\n"
 )
 VARIABLES = {"ZULIP_EMAIL": "ann@example.com", "ZULIP_API_KEY": "k", "ZULIP_SITE": "chat.example.com"}
-NEEDED = "dataclasses, difflib, hashlib, hmac, ipaddress, pathlib, re, secrets, threading, typing, urllib.parse, zlib"
+NEEDED_BY_RESOLVER = (
+    "dataclasses, difflib, hashlib, hmac, ipaddress, pathlib, re, secrets, threading, typing, urllib.parse, zlib"
+)
 """The standard modules that reading and resolving need."""
+NEEDED_BY_CLIENT = "base64, concurrent.futures, dataclasses, ipaddress, json, logging, re, typing, urllib.parse"
+"""The standard modules that the client loads when it is imported."""
 SCRIPT = "import sys, zulip; print(zulip.Client(config_file=sys.argv[1]).get_profile()['email'])"
 """The same as `keybearer whoami`, with the bindings."""
+LIBRARIES = """\
+import base64, configparser, json, sys
+import click, httpcore2
+settings = configparser.ConfigParser()
+settings.read(sys.argv[1])
+email, key, site = (settings["api"][name] for name in ("email", "key", "site"))
+headers = {"Authorization": "Basic " + base64.b64encode(f"{email}:{key}".encode()).decode()}
+with httpcore2.ConnectionPool() as library:
+    for path in ("users/me", "users/me/api_keys/current"):
+        answer = json.loads(library.request("GET", f"{site}/api/v1/{path}", headers=headers).content)
+click.echo(answer)
+"""
+"""The two requests of `keybearer whoami`, with the libraries that it uses and nothing else."""
 
 
 def measure(plan: Plan) -> list[Row]:
     """Measure all of it, on a server without other users."""
     with temporary_directory() as home, installation(Population(100)) as found:
         zuliprc = _zuliprc(home, found)
-        return [*_calls(plan, zuliprc), _whoami(plan, zuliprc), *_imports(plan), *_resolving(plan, home)]
+        return [*_calls(plan, zuliprc), *_whoami(plan, zuliprc), *_imports(plan), *_resolving(plan, home)]
 
 
 def _zuliprc(home: Path, found: Installation) -> Path:
@@ -58,13 +77,17 @@ def _calls(plan: Plan, zuliprc: Path) -> list[Row]:
         client = stack.enter_context(keybearer.Client(config_file=zuliprc))
         runner = stack.enter_context(asyncio.Runner())
         asynchronous = keybearer.AsyncClient(config_file=zuliprc)
-        library = stack.enter_context(httpx2.Client(auth=(bindings.email, bindings.api_key)))
+        library = stack.enter_context(httpcore2.ConnectionPool())
         address = f"{bindings.base_url}v1/users/me"
+        login = base64.b64encode(f"{bindings.email}:{bindings.api_key}".encode()).decode()
+        headers = [("Authorization", f"Basic {login}")]
         sides: list[Callable[[], Measured]] = [
             lambda: repeated(bindings.get_profile, plan.seconds),
             lambda: repeated(client.get_profile, plan.seconds),
             lambda: runner.run(_in_flight(asynchronous, plan.seconds)),
-            lambda: repeated(lambda: library.get(address).json(), plan.seconds),
+            lambda: repeated(
+                lambda: json.loads(library.request("GET", address, headers=headers).content), plan.seconds
+            ),
         ]
         theirs, ours, ours_asynchronous, of_library = in_turns(plan, "client, calls", *sides)
         runner.run(asynchronous.aclose())
@@ -93,26 +116,35 @@ async def _in_flight(client: keybearer.AsyncClient, seconds: float) -> Measured:
     return Measured(time.perf_counter() - begun, sorted(latencies), time.process_time() - cpu)
 
 
-def _whoami(plan: Plan, zuliprc: Path) -> Row:
-    ours, theirs = in_turns(
+def _whoami(plan: Plan, zuliprc: Path) -> list[Row]:
+    ours, theirs, of_libraries = in_turns(
         plan,
         "client, whoami",
         lambda: _run(KEYBEARER, "whoami", "--config-file", str(zuliprc)),
         lambda: _run(sys.executable, "-c", SCRIPT, str(zuliprc)),
+        lambda: _run(sys.executable, "-c", LIBRARIES, str(zuliprc)),
     )
-    beside = "a script with the bindings"
-    return simple_row("`keybearer whoami`", "", "ms", ours, beside=beside, yardstick=theirs, target=at_most(0.9))
+
+    def compared(name: str, times: list[float], target: Target | None = None) -> Row:
+        beside = "a script with the bindings"
+        return simple_row(name, "", "ms", times, beside=beside, yardstick=theirs, target=target)
+
+    return [
+        compared("`keybearer whoami`", ours, at_most(0.9)),
+        compared("the same requests with its libraries alone: the floor", of_libraries),
+    ]
 
 
 def _imports(plan: Plan) -> list[Row]:
     """The time in addition to that of an interpreter that runs nothing."""
-    bare, client, resolver, needed = in_turns(
+    bare, client, of_client, resolver, of_resolver = in_turns(
         plan,
         "client, imports",
         lambda: _run(sys.executable, "-c", "pass"),
         lambda: _run(sys.executable, "-c", "from keybearer import Client"),
+        lambda: _run(sys.executable, "-c", f"import {NEEDED_BY_CLIENT}"),
         lambda: _run(sys.executable, "-c", "import keybearer.zuliprc.resolver"),
-        lambda: _run(sys.executable, "-c", f"import {NEEDED}"),
+        lambda: _run(sys.executable, "-c", f"import {NEEDED_BY_RESOLVER}"),
     )
 
     def over(times: list[float]) -> list[float]:
@@ -121,7 +153,8 @@ def _imports(plan: Plan) -> list[Row]:
     beside = "the standard modules it needs"
     return [
         simple_row("importing the client", "", "ms", over(client), target=at_most(45)),
-        simple_row("importing the resolver", "", "ms", over(resolver), beside=beside, yardstick=over(needed)),
+        simple_row("importing the standard modules that it needs: the floor", "", "ms", over(of_client)),
+        simple_row("importing the resolver", "", "ms", over(resolver), beside=beside, yardstick=over(of_resolver)),
     ]
 
 

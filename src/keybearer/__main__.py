@@ -5,6 +5,8 @@ Loading the command line takes a tenth of a second, and a person may press Ctrl-
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 from types import FrameType
@@ -18,7 +20,12 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
     signal.signal(signal.SIGINT, _leave)
 
-from keybearer.cli.main import main
+# Loading the command line makes many objects and hardly any garbage, so searching them for it, which Python also does
+# when it exits, would only cost time: a fifth of a short command. The workers of the server set their own threshold.
+gc.set_threshold(100_000)
+atexit.register(gc.freeze)
+
+from keybearer.cli.main import main  # noqa: E402 - the threshold is for this, and a person may press Ctrl-C meanwhile
 
 if __name__ == "__main__":
     main()

@@ -7,9 +7,7 @@ without a database query.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 import zlib
 
 from keybearer.secret import Secret
@@ -31,6 +29,8 @@ IN_TEXT = re.compile(r"kb(?=[A-Za-z0-9]{30})")
 
 def generate() -> Secret:
     """A new API key from the operating system's randomness."""
+    import secrets  # noqa: PLC0415 - loads OpenSSL, and most programs make no key
+
     body = PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
     return Secret(body + checksum(body))
 
@@ -62,4 +62,6 @@ def find(text: str) -> list[tuple[int, Secret]]:
 
 def fingerprint(key: Secret) -> str:
     """Eight hexadecimal digits that identify a key in a log or a report without revealing any of it."""
+    import hashlib  # noqa: PLC0415 - as above
+
     return hashlib.sha256(b"keybearer fingerprint\0" + key.reveal().encode("utf-8", "surrogatepass")).hexdigest()[:8]

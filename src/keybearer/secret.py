@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import NoReturn, final
 
 from keybearer.masking import MASK
@@ -33,6 +32,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        import hmac  # noqa: PLC0415 - loads OpenSSL, which few programs need for this
+
         return hmac.compare_digest(self._encoded(), other._encoded())
 
     def __hash__(self) -> int:

@@ -156,7 +156,7 @@ def test_listing_the_commands_loads_none_of_them() -> None:
         "    main(['--help'])\n"
         "except SystemExit:\n"
         "    print(sorted({row.module for row in COMMANDS.values()} & sys.modules.keys()))\n"
-        "    print(sorted({'rich', 'httpx2', 'ssl', 'asyncio', 'json'} & sys.modules.keys()))\n"
+        "    print(sorted({'rich', 'httpcore2', 'ssl', 'asyncio', 'json'} & sys.modules.keys()))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

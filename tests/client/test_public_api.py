@@ -71,7 +71,7 @@ def test_constructing_a_client_from_credentials_loads_no_http_library() -> None:
     code = (
         "from keybearer import Client, Credentials, Secret; Client(Credentials('a@b.c', Secret('k'), 'https://x.org'))"
     )
-    assert not {"httpx2", "ssl"} & loaded_by(code)
+    assert not {"httpcore2", "ssl"} & loaded_by(code)
 
 
 def test_the_first_call_of_the_synchronous_client_loads_no_event_loop() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -111,10 +110,10 @@ PLAIN = Request("GET", "http://chat.example.com/api/v1/users/me", 5.0, "x", auth
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_error_says_that_the_key_was_sent_unencrypted(method: str) -> None:
     response = Response(301, {"location": "https://chat.example.com/api/v1/users/me"}, b"")
-    request = dataclasses.replace(PLAIN, method=method)
+    request = PLAIN._replace(method=method)
     with pytest.raises(Redirected, match="API key was just sent unencrypted over the network"):
         target(request, response, "http://chat.example.com", 0)
-    without_key = dataclasses.replace(request, authorization=None)
+    without_key = request._replace(authorization=None)
     with pytest.raises(Redirected, match=r"Nothing was sent there$"):
         target(without_key, response, "http://chat.example.com", 0)
 

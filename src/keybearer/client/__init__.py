@@ -7,7 +7,7 @@ the outcome of each, and returns a value or raises. A runner carries out the ste
             |                async_event_iterators.py: what `events()` returns
             |
             +-> stored_credentials.py   find credentials, read them again, replace their key: the only use of the store
-            +-> http/                   runners carry out steps; transports send requests over httpx2; TLS
+            +-> http/                   runners carry out steps; transports send requests over httpcore2; TLS
             |
         flow/                     pure: protocol.py (a call as steps), responses, redirects, retry, listening,
             |                     newer_key (continue with a newer key), regeneration (issue a new key)
@@ -24,5 +24,4 @@ import logging
 
 from keybearer.masking import mask_log
 
-for _name in ("keybearer.client", "httpx2"):  # httpx2 logs the URL of every request
-    mask_log(logging.getLogger(_name))
+mask_log(logging.getLogger("keybearer.client"))

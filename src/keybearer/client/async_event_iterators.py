@@ -8,16 +8,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from keybearer.client import models
 from keybearer.client.flow.listening import Ended, Listener, listen
 from keybearer.client.flow.steps import Deliver, Flow, Send, Step
 from keybearer.client.http.base import CLOSING_TIME
-from keybearer.client.models.event_queues import Event
 
 if TYPE_CHECKING:
     from keybearer.client.http.async_runner import AsyncRunner
 
 
-class AsyncEventIterator(AsyncIterator[Event]):
+class AsyncEventIterator(AsyncIterator["models.Event"]):
     """Events as they arrive, forever. Tasks may share it: each event goes to one of them."""
 
     def __init__(self, runner: AsyncRunner, listener: Listener) -> None:
@@ -26,7 +26,7 @@ class AsyncEventIterator(AsyncIterator[Event]):
         self._turn = asyncio.Lock()
         self._events = _generate(runner, listener)
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> models.Event:
         async with self._turn:
             return await anext(self._events)
 
@@ -58,7 +58,7 @@ class AsyncEventIterator(AsyncIterator[Event]):
         await self._runner.close_queues([self._listener])
 
 
-async def _generate(runner: AsyncRunner, listener: Listener) -> AsyncGenerator[Event, None]:
+async def _generate(runner: AsyncRunner, listener: Listener) -> AsyncGenerator[models.Event, None]:
     if listener.ended:
         return
     runner.begin(listener)
@@ -70,7 +70,7 @@ async def _generate(runner: AsyncRunner, listener: Listener) -> AsyncGenerator[E
         await runner.close_queues([listener])
 
 
-async def _carry_out(runner: AsyncRunner, listener: Listener, flow: Flow[None]) -> AsyncGenerator[Event, None]:
+async def _carry_out(runner: AsyncRunner, listener: Listener, flow: Flow[None]) -> AsyncGenerator[models.Event, None]:
     """Carry out the steps of a flow and give the events that it delivers, until it ends or the listener does."""
     try:
         step = next(flow)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from keybearer.client.async_event_iterators import AsyncEventIterator
 from keybearer.client.base import BaseClient
@@ -16,14 +16,16 @@ from keybearer.client.flow.regeneration import KeyDestination
 from keybearer.client.flow.state import ClientState
 from keybearer.client.http.async_runner import AsyncRunner
 from keybearer.client.methods import awaiting
-from keybearer.client.models.event_queues import Event
-from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, api_keys, bots, channels, event_queues, messages, server
 from keybearer.client.operations.arguments import checked, require_types
 from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
+
+if TYPE_CHECKING:
+    from keybearer.client.models.event_queues import Event
+    from keybearer.client.models.messages import Message
 
 T = TypeVar("T")
 

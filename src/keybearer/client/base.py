@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, Unpack
 
-from keybearer.client.flow.regeneration import KeyDestination, regenerate
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import TIMEOUT, ClientState, user_agent
 from keybearer.client.flow.steps import Flow
@@ -15,9 +14,10 @@ from keybearer.errors import InvalidArgument
 from keybearer.masking import masked
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
-from keybearer.zuliprc.fields import ResolveArguments
 
 if TYPE_CHECKING:
+    from keybearer.client.flow.regeneration import KeyDestination
+    from keybearer.zuliprc.fields import ResolveArguments
     from keybearer.zuliprc.resolver import Resolution
 
 
@@ -76,6 +76,8 @@ class BaseClient:
         self._replace_key = replace_key
 
     def _regeneration(self) -> Flow[Secret]:
+        from keybearer.client.flow.regeneration import regenerate  # noqa: PLC0415 - few programs replace their key
+
         return regenerate(self._state, self._replace_key)
 
     @classmethod

@@ -16,17 +16,17 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from keybearer.client import models
 from keybearer.client.flow.listening import Ended, Listener, listen
 from keybearer.client.flow.steps import CallFunction, Deliver, Flow, Pause, Send, Step
 from keybearer.client.http.base import CLOSING_TIME
 from keybearer.client.http.runner import in_thread
-from keybearer.client.models.event_queues import Event
 
 if TYPE_CHECKING:
     from keybearer.client.http.runner import Runner
 
 
-class EventIterator(Iterator[Event]):
+class EventIterator(Iterator["models.Event"]):
     """Events as they arrive, forever. Threads may share it: each event goes to one of them."""
 
     def __init__(self, runner: Runner, listener: Listener) -> None:
@@ -39,7 +39,7 @@ class EventIterator(Iterator[Event]):
         self._turn = threading.Lock()
         self._events = _generate(self._runner, self._listener)
 
-    def __next__(self) -> Event:
+    def __next__(self) -> models.Event:
         if self._process != os.getpid():  # a fork: the parent continues with its own queue, and this process opens one
             self._start()
         with self._turn:
@@ -66,7 +66,7 @@ class EventIterator(Iterator[Event]):
         self._runner.close_queues([self._listener])
 
 
-def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None]:
+def _generate(runner: Runner, listener: Listener) -> Generator[models.Event, None, None]:
     """It has no reference to the iterator, so it ends as soon as the iterator is garbage."""
     if listener.ended:
         return
@@ -77,7 +77,7 @@ def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None
         runner.close_queues([listener])
 
 
-def _carry_out(runner: Runner, listener: Listener, flow: Flow[None]) -> Generator[Event, None, None]:
+def _carry_out(runner: Runner, listener: Listener, flow: Flow[None]) -> Generator[models.Event, None, None]:
     """Carry out the steps of a flow and give the events that it delivers, until it ends or the listener does."""
     try:
         step = next(flow)

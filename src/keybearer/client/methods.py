@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from keybearer.client.flow.protocol import Composite
-from keybearer.client.operations.arguments import checked
+from keybearer.client.operations.arguments import checked, signature_of
 from keybearer.client.operations.operation import Operation
 
 P = ParamSpec("P")
@@ -42,9 +42,10 @@ def awaiting(
 def _like(method: Callable[P, T], build: Callable[..., object]) -> Callable[P, T]:
     """Give the method the function's name, docstring and arguments, and the type of its result, for help()."""
     functools.update_wrapper(method, build)
-    signature = inspect.signature(build)
+    signature = signature_of(build)
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     returned = str(signature.return_annotation).partition("[")[2].removesuffix("]")
+    returned = returned.replace("models.", "")  # programs import these types from keybearer
     method.__signature__ = signature.replace(  # type: ignore[attr-defined]  # inspect reads it from any callable
         parameters=[itself, *signature.parameters.values()], return_annotation=returned
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keybearer.errors import RegenerationRefused
-from keybearer.store.files import read_zuliprc
-from keybearer.store.key_replacement import KeyReplacement, finish_replacement
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.fields import KEY, PASSCMD, ResolveArguments
 from keybearer.zuliprc.resolver import IDENTITY, Resolution
+
+if TYPE_CHECKING:
+    from keybearer.store.key_replacement import KeyReplacement
 
 
 def find(settings: ResolveArguments) -> Resolution:
@@ -34,6 +36,9 @@ def reader_of(resolution: Resolution, settings: ResolveArguments | None) -> Call
         settings = {**settings, "config_file": resolution.config_file, "profile": None}
 
     def read() -> Credentials:
+        from keybearer.store.files import read_zuliprc  # noqa: PLC0415 - only a refused key needs it
+        from keybearer.store.key_replacement import finish_replacement  # noqa: PLC0415
+
         if path is not None:
             finish_replacement(path)
         return read_zuliprc(path or "") if settings is None else resolve(**settings).credentials
@@ -55,6 +60,8 @@ def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyRep
     """
 
     def prepare(credentials: Credentials) -> KeyReplacement:
+        from keybearer.store.key_replacement import KeyReplacement  # noqa: PLC0415 - only a new key needs it
+
         path = resolution.own_file
         if path is None and resolution.origins[KEY.name].name == PASSCMD.name:
             raise RegenerationRefused(

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from keybearer.client.base import BaseClient
-from keybearer.client.event_iterators import EventIterator
 from keybearer.client.flow import bot_keys
-from keybearer.client.flow.listening import Listener, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
-from keybearer.client.flow.regeneration import KeyDestination
 from keybearer.client.flow.state import ClientState
 from keybearer.client.http.runner import Runner
 from keybearer.client.methods import blocking
-from keybearer.client.models.event_queues import Event
-from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, api_keys, bots, channels, event_queues, messages, server
 from keybearer.client.operations.arguments import checked, require_types
 from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
+
+if TYPE_CHECKING:
+    from keybearer.client.event_iterators import EventIterator
+    from keybearer.client.flow.regeneration import KeyDestination
+    from keybearer.client.models.event_queues import Event
+    from keybearer.client.models.messages import Message
 
 T = TypeVar("T")
 
@@ -75,6 +76,9 @@ class Client(BaseClient):
         waiting does not fix: a refused key with no newer one, a deactivated account, a missing right of the key, and a
         certificate that is not accepted.
         """
+        from keybearer.client.event_iterators import EventIterator  # noqa: PLC0415 - few programs listen
+        from keybearer.client.flow.listening import Listener  # noqa: PLC0415
+
         return EventIterator(self._runner, Listener(checked(event_queues.register)(event_types, narrow, **options)))
 
     def call_on_each_event(
@@ -93,6 +97,8 @@ class Client(BaseClient):
     def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
         """Call the callback with each message, as `call_on_each_event()` does."""
         require_types("call_on_each_message()", {"callback": Callable[..., object]}, {"callback": callback})
+        from keybearer.client.flow.listening import of_messages  # noqa: PLC0415 - as above
+
         self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     def regenerate_api_key(self) -> Secret:

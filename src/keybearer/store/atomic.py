@@ -15,7 +15,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 import time
@@ -101,7 +100,7 @@ def replacement(target: Path) -> Iterator[BinaryIO]:
     Until then, its path is its `name`, beside `target`. The content is forced to the disk before the renaming, and the
     name after it. If the block fails, `target` is unchanged and the new file is removed. Raises OSError.
     """
-    with _new_file(target.with_name(f".{target.name}.{secrets.token_hex(4)}"), final=target) as file:
+    with _new_file(target.with_name(f".{target.name}.{os.urandom(4).hex()}"), final=target) as file:
         yield file
     sync_directory(target.parent)
 
@@ -142,7 +141,7 @@ def _open_private(path: str, flags: int) -> int:
 
 def temporary_beside(target: Path) -> Path:
     """A new name for a temporary file that will replace `target`. The next writer removes one that is left behind."""
-    return target.parent / f".keybearer-{secrets.token_hex(8)}.tmp"
+    return target.parent / f".keybearer-{os.urandom(8).hex()}.tmp"
 
 
 def _give_rights(descriptor: int, target: Path, old: os.stat_result | None, *, keep_mode: bool) -> None:

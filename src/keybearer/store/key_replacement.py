@@ -16,9 +16,9 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from keybearer.api_key import LENGTH
 from keybearer.errors import FileError, KeybearerError, KeyNotStored, RegenerationRefused
@@ -46,8 +46,7 @@ _NOTE = """\
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(NamedTuple):
     """The file that an interrupted replacement has left, with the new key or only a note."""
 
     path: Path
@@ -251,8 +250,7 @@ def _create_locked(path: Path) -> int:
     return descriptor
 
 
-@dataclass(frozen=True, slots=True)
-class _Leftover:
+class _Leftover(NamedTuple):
     """A file beside a zuliprc: whether it is locked, when it was written, and whether it has a key."""
 
     locked: bool

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from keybearer.masking import masked_repr
 from keybearer.store import profiles
@@ -18,8 +18,7 @@ LEGACY_NAME = ".humbugrc"
 
 
 @masked_repr
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """The absolute path of the active file; None for the default if no home directory is known.
 
     `named_by` is the argument or the variable that names it (`config_file`, `ZULIP_PROFILE`, ...), empty for the

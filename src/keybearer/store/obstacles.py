@@ -12,8 +12,8 @@ import re
 import stat
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from keybearer.errors import FileError
 
@@ -26,8 +26,7 @@ _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 _BSD_FIXED = stat.UF_IMMUTABLE | stat.UF_APPEND | stat.SF_IMMUTABLE | stat.SF_APPEND
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(NamedTuple):
     """Why a file cannot be replaced, and what to do about it."""
 
     reason: str

@@ -16,7 +16,6 @@ from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, normalise_site
 from keybearer.zuliprc.fields import BY_FILE_KEY, EMAIL, KEY, PASSCMD, SECTION, SITE, WRITTEN_ORDER
 from keybearer.zuliprc.literal import escape, is_encodable, refuse_unsafe, strip_blanks, unescape
-from keybearer.zuliprc.lookalikes import recognize
 
 DEFAULT_SECTION = "DEFAULT"
 
@@ -81,6 +80,8 @@ class Document:
         document = cls.read(data, path)
         if not document.faults:
             return document
+        from keybearer.zuliprc.lookalikes import recognize  # noqa: PLC0415 - only for a file that is no zuliprc
+
         if (found := recognize(document.text())) is not None:
             raise ResolutionError(
                 "no_section_header", f"This is {found.what}, not a zuliprc", place=path, hint=found.hint

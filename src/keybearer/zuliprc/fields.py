@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
@@ -23,8 +22,7 @@ SECTION = "api"
 """The section of a zuliprc that has the settings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field(Generic[T]):
+class Field(NamedTuple, Generic[T]):
     """One setting.
 
     `name` is the key in the file, `aliases` are other keys for the same setting. `written` returns the text for a file,
@@ -171,8 +169,7 @@ BY_FILE_KEY: Mapping[str, Field[Any]] = MappingProxyType(
 """Every setting, by each key that a file may use for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Locator:
+class Locator(NamedTuple):
     """A way to select the file that is read. Its attributes have the meaning of those of Field.
 
     Arguments go before variables, and `config_file` goes before `profile`.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from threading import Lock
-from typing import Any, TypeVar, final
+from typing import Any, NamedTuple, TypeVar, final
 
 from keybearer.errors import ResolutionError
 from keybearer.masking import masked_repr
@@ -38,8 +38,7 @@ IDENTITY = (EMAIL.name, KEY.name, SITE.name)
 """The settings that make up an account's credentials."""
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordCommand:
+class PasswordCommand(NamedTuple):
     """The text of a `passcmd` and its origin."""
 
     text: Secret

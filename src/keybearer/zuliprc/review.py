@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from keybearer.api_key import is_well_formed
@@ -26,7 +25,6 @@ from keybearer.zuliprc.fields import (
     Locator,
 )
 from keybearer.zuliprc.kinds import ResolutionWarning
-from keybearer.zuliprc.lookalikes import recognize
 from keybearer.zuliprc.sources import Origin, Source, Sources
 
 _UNPORTABLE = '%#;="\\'
@@ -88,6 +86,8 @@ def swapped_identity(email: str, key: Secret, origins: Mapping[str, Origin]) -> 
 
 def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
     """The error for a missing key or email. It depends on what else was found."""
+    from keybearer.zuliprc.lookalikes import recognize  # noqa: PLC0415 - only for a file that is no zuliprc
+
     file = sources.file
     found = recognize(file.document.text()) if file.document is not None else None
     if file.document is not None and not file.document.has_section:
@@ -153,8 +153,7 @@ def likely_field(key: str) -> Field[Any] | None:
         return None
     plain = key.replace("-", "_").replace(" ", "_")
     exact = BY_FILE_KEY.get(plain) or _BY_OTHER_NAME.get(plain.removeprefix("zulip_"))
-    close = [] if exact else get_close_matches(plain[:40], BY_FILE_KEY, n=1, cutoff=0.75)
-    return exact or (BY_FILE_KEY[close[0]] if close else None)
+    return exact or BY_FILE_KEY.get(_most_similar(plain[:40], BY_FILE_KEY, 0.75))
 
 
 def _about_site(sources: Sources, origins: Mapping[str, Origin], site: str | None) -> Iterator[ResolutionWarning]:
@@ -272,6 +271,12 @@ def _about_unknown_variables(sources: Sources) -> Iterator[ResolutionWarning]:
 def likely_variable(name: str) -> str:
     """The variable that `name` was probably meant to be, empty if it is known or similar to none."""
     if name not in _VARIABLES:
-        close = get_close_matches(name, _VARIABLES, n=1, cutoff=0.88)
-        return _VARIABLES[close[0]] if close else ""
+        return _VARIABLES.get(_most_similar(name, _VARIABLES, 0.88), "")
     return _VARIABLES[name] if _VARIABLES[name] != name else ""
+
+
+def _most_similar(name: str, known: Iterable[str], cutoff: float) -> str:
+    """The known name that is most similar, empty if none is as similar as `cutoff`."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only slips need it
+
+    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from keybearer.errors import ResolutionError
 from keybearer.masking import masked_repr
@@ -45,8 +45,7 @@ class Origin:
 DEFAULT = Origin("default")
 
 
-@dataclass(frozen=True, slots=True)
-class RawSetting:
+class RawSetting(NamedTuple):
     """The unchecked text of a setting in a source. `rival` is the origin of a contradicting text in that source.
 
     `padded` says that the source has white space or a line end around it, which is not part of the text.
@@ -114,8 +113,7 @@ class Environment:
 
 
 @masked_repr
-@dataclass(frozen=True, slots=True)
-class ZuliprcFile:
+class ZuliprcFile(NamedTuple):
     """The active file and its content.
 
     `path` is absolute, empty if no home directory is known. `document` is None if the file does not exist, which is
@@ -144,8 +142,7 @@ class ZuliprcFile:
         return Origin("file", f"{self.path}:{entry.line}", entry.key, self.path, entry.line)
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """All sources of settings. The resolver says which takes precedence."""
 
     arguments: Arguments

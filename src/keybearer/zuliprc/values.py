@@ -5,8 +5,8 @@ No error shows the text: it may be the key, pasted into the wrong line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
+from typing import NamedTuple
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
@@ -14,8 +14,7 @@ from keybearer.zuliprc.credentials import normalise_site
 from keybearer.zuliprc.literal import is_encodable
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What paths are relative to: `home` for `~` (None if there is none), `directory` for other paths."""
 
     home: str | None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from keybearer.client import models
 from keybearer.client.flow.protocol import Composite, perform
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Flow
-from keybearer.client.models.accounts import User
 from keybearer.client.operations import accounts, bots, event_queues
 from keybearer.errors import APIError
 from keybearer.secret import Secret
@@ -19,7 +19,7 @@ def get_bot_api_key(bot_id: int) -> Composite[Secret]:
     return Composite(lambda state: _bot_api_key(state, bot_id))
 
 
-def get_own_bots() -> Composite[tuple[User, ...]]:
+def get_own_bots() -> Composite[tuple[models.User, ...]]:
     """The caller's own bots as accounts, the deactivated ones too, which `get_bots()` leaves out."""
     return Composite(_own_bots)
 
@@ -52,7 +52,7 @@ def _key_in_state(state: ClientState, bot_id: int) -> Flow[Secret | None]:
     return None
 
 
-def _own_bots(state: ClientState) -> Flow[tuple[User, ...]]:
+def _own_bots(state: ClientState) -> Flow[tuple[models.User, ...]]:
     caller = yield from perform(state, accounts.get_profile())
     members = yield from perform(state, accounts.get_users())
     return tuple(one for one in members if one.is_bot and one.bot_owner_id == caller.user_id)

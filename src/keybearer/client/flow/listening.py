@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from keybearer.client import models
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.retry import backoff, is_cut_handshake
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Deliver, Flow, pause
-from keybearer.client.models.base import Answer
-from keybearer.client.models.event_queues import Event, Events, Queue
-from keybearer.client.models.messages import Message
 from keybearer.client.operations import event_queues
 from keybearer.client.operations.operation import Operation
 from keybearer.errors import (
@@ -50,8 +48,8 @@ class Listener:
     `wake` ends the wait for the current step. The event iterators set it.
     """
 
-    registration: Operation[Queue]
-    queue: Queue | None = None
+    registration: Operation[models.Queue]
+    queue: models.Queue | None = None
     last_event_id: int = -1
     ended: bool = False
     wake: Callable[[], None] = _nothing
@@ -61,7 +59,7 @@ class Listener:
         self.queue = yield from perform(state, self.registration)
         self.last_event_id = self.queue.last_event_id
 
-    def closing_call(self) -> Operation[Answer] | None:
+    def closing_call(self) -> Operation[models.Answer] | None:
         """The call that closes the queue, the first time; None when no queue is open."""
         queue, self.queue = self.queue, None
         return None if queue is None else event_queues.deregister(queue.queue_id, timeout=5.0)
@@ -137,7 +135,7 @@ def _recover(listener: Listener, error: ClientError, failures: int) -> Flow[None
     yield from pause(wait)
 
 
-def _poll(state: ClientState, listener: Listener) -> Flow[Events]:
+def _poll(state: ClientState, listener: Listener) -> Flow[models.Events]:
     queue = listener.queue
     assert queue is not None
     longest = queue.event_queue_longpoll_timeout_seconds
@@ -146,6 +144,6 @@ def _poll(state: ClientState, listener: Listener) -> Flow[Events]:
     return (yield from perform(state, operation))
 
 
-def of_messages(callback: Callable[[Message], T]) -> Callable[[Event], T]:
+def of_messages(callback: Callable[[models.Message], T]) -> Callable[[models.Event], T]:
     """A callback for events that passes the message of each to a callback for messages."""
-    return lambda event: callback(event.message or Message.parse(event["message"]))
+    return lambda event: callback(event.message or models.Message.parse(event["message"]))

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from keybearer.client.flow import redirects
 from keybearer.client.flow.newer_key import take_newer_key
@@ -26,8 +25,7 @@ T = TypeVar("T")
 logger = logging.getLogger("keybearer.client")
 
 
-@dataclass(frozen=True, slots=True)
-class Composite(Generic[T]):
+class Composite(NamedTuple, Generic[T]):
     """A call that takes several requests, not yet made."""
 
     steps: Callable[[ClientState], Flow[T]]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from keybearer.client.flow.steps import Response
 from keybearer.errors import (
@@ -38,8 +36,7 @@ LONGEST_WAIT = 86_400.0
 """The most seconds that a server may ask to wait. Zulip's longest window is a day; anything above is a fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallContext:
+class CallContext(NamedTuple):
     """Facts about a call for the text of an error. `secrets` never appear there, even if the server repeats them."""
 
     method: str
@@ -162,6 +159,8 @@ def retry_after(response: Response, answer: Mapping[str, Any]) -> float:
             continue
         if seconds <= LONGEST_WAIT:  # and so not nan
             return max(0.0, seconds)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few servers send a date, and it loads slowly
+
     try:
         until = parsedate_to_datetime(header)
         seconds = (until - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds()

@@ -6,12 +6,9 @@ A call is sent twice only if it changes nothing or the server has certainly not 
 from __future__ import annotations
 
 import math
-import secrets
 from dataclasses import dataclass
 
 from keybearer.errors import ClientError, InvalidArgument, RateLimited, ServerFailed, TLSFailed, Unreachable
-
-_random = secrets.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Patience:
         if self._waited + seconds > self._policy.patience:
             return None
         self._waited += seconds
-        return seconds + _random.uniform(0.0, min(1.0, 0.1 * seconds + 0.05))
+        return seconds + _between(0.0, min(1.0, 0.1 * seconds + 0.05))
 
 
 def is_cut_handshake(error: ClientError) -> bool:
@@ -72,4 +69,10 @@ def backoff(failures: int, longest: float = 60.0) -> float:
 
     The random part, up to half, keeps many clients from returning at the same moment.
     """
-    return min(longest, 0.25 * 2.0 ** min(failures, 16)) * _random.uniform(0.5, 1.0)
+    return min(longest, 0.25 * 2.0 ** min(failures, 16)) * _between(0.5, 1.0)
+
+
+def _between(low: float, high: float) -> float:
+    import random  # noqa: PLC0415 - few calls are tried again
+
+    return random.SystemRandom().uniform(low, high)

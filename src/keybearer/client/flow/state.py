@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +22,7 @@ TIMEOUT = 15.0
 """Seconds without a byte from the server after which a call counts as failed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ClientState:
     """The state of a client. `credentials` is None for a client without a key.
 
@@ -90,6 +89,8 @@ class ClientState:
 
 def user_agent(client_name: str | None = None) -> str:
     """The User-Agent header. The program's own `name/version` comes first, since Zulip shows that to people."""
+    import platform  # noqa: PLC0415 - only a client needs it, not who imports one
+
     ours = f"Keybearer/{__version__} (Python {platform.python_version()}; {platform.system()})"
     if client_name is None:
         return ours

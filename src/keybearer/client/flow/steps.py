@@ -1,12 +1,14 @@
-"""The steps of a call, with requests, responses and failures. Pure: no HTTP library is used."""
+"""The steps of a call, with requests, responses and failures. Pure: no HTTP library is used.
+
+They are NamedTuples, since Python creates a dataclass five times as slowly, and every program waits for its imports.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from keybearer.client.models.event_queues import Event
+from keybearer.client import models
 from keybearer.client.operations.operation import FilePart
 from keybearer.errors import ConnectionFailed
 from keybearer.secret import Secret
@@ -14,8 +16,7 @@ from keybearer.secret import Secret
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request that is ready to be sent. `form` is None if there is no body. The transport reveals the secrets."""
 
     method: str
@@ -27,49 +28,46 @@ class Request:
     files: tuple[FilePart, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response. The names of `headers` are in lower case."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Response({self.status})"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """No response. `sent` is False if the server has certainly not received the request."""
 
     error: ConnectionFailed
     sent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Step: send the request. Its outcome is a Response or a Failure."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """Step: wait for this many seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class CallFunction:
+class CallFunction(NamedTuple):
     """Step: call the function, which may read or write files. Its outcome is what the function returns."""
 
     function: Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """Step of listening: give an event to the program that iterates."""
 
-    event: Event
+    event: models.Event
 
 
 Step: TypeAlias = Send | Pause | CallFunction | Deliver

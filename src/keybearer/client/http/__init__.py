@@ -1,1 +1,1 @@
-"""Input, output and TLS: runners carry out the steps of a flow, and transports send its requests over httpx2."""
+"""Input, output and TLS: runners carry out the steps of a flow, and transports send its requests over httpcore2."""

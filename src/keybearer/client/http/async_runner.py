@@ -77,7 +77,7 @@ class AsyncRunner(BaseRunner):
         found = self._transports.get(loop)
         if found is not None and not found.closed:
             return found
-        from keybearer.client.http.async_transport import AsyncTransport  # noqa: PLC0415 - the first call loads httpx2
+        from keybearer.client.http.async_transport import AsyncTransport  # noqa: PLC0415 - the first call loads httpcore2
 
         context = self._context
         if context is None:

@@ -6,20 +6,12 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator
 
-import httpx2
+import httpcore2
 
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Failure, Request, Response
-from keybearer.client.http.transport import (
-    ERRORS,
-    UNUSABLE_PROXY,
-    build,
-    failure,
-    http_options,
-    look_closer,
-    read,
-    unusable_proxy,
-)
+from keybearer.client.http.encoding import decoded, encoded
+from keybearer.client.http.transport import ERRORS, UNUSABLE_PROXY, failure, look_closer, pool_options, unusable_proxy
 
 
 class AsyncTransport:
@@ -33,7 +25,7 @@ class AsyncTransport:
         self._users = 0
         self._life = self._until_closed()
         try:
-            self._http = httpx2.AsyncClient(**http_options(context, state.required_site()))
+            self._pool = httpcore2.AsyncConnectionPool(**pool_options(context, state.required_site()))
         except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:
@@ -49,13 +41,13 @@ class AsyncTransport:
             yield
         finally:
             self.closed = True
-            await self._http.aclose()
+            await self._pool.aclose()
 
     async def send(self, request: Request) -> Response | Failure:
         """The response, or why there is none."""
         self._users += 1
         try:
-            return read(await self._http.send(build(self._http, request)))
+            return decoded(await self._pool.request(**encoded(request)))
         except ERRORS as error:
             failed = failure(error, self._state)
         finally:

@@ -8,10 +8,10 @@ import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from keybearer.client import models
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Flow
-from keybearer.client.models.base import Answer
 from keybearer.errors import ClientClosed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class BaseRunner:
 
     def tls_context(self) -> ssl.SSLContext:
         """The TLS context of all connections. Raises TLSFailed for certificate files that cannot be used."""
-        from keybearer.client.http.transport import context_for  # noqa: PLC0415 - the first call loads httpx2
+        from keybearer.client.http.transport import context_for  # noqa: PLC0415 - the first call loads httpcore2
 
         with self._lock:
             if self._context is None:
@@ -61,7 +61,7 @@ class BaseRunner:
         for listener in tuple(self.listeners):
             listener.end()
 
-    def closing_calls(self, listeners: Iterable[Listener]) -> list[Flow[Answer]]:
+    def closing_calls(self, listeners: Iterable[Listener]) -> list[Flow[models.Answer]]:
         """Forget these listeners. Returns the calls that close their queues."""
         self.listeners.difference_update(listeners)
         calls = [listener.closing_call() for listener in listeners]

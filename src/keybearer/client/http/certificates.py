@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
@@ -21,8 +21,7 @@ _COMMON_NAME, _ORGANIZATION = b"\x55\x04\x03", (b"\x55\x04\x0a", b"\x55\x04\x0b"
 """Object identifiers of the common name, and of the organization and its unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """A certificate: its issuer, whether it issued itself, and when it is valid, with both ends included."""
 
     issuer: str

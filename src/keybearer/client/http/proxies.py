@@ -11,7 +11,8 @@ A site on this machine never gets a proxy, since the key would leave the machine
 from __future__ import annotations
 
 import ipaddress
-import urllib.request
+import os
+import sys
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,9 +34,9 @@ def proxy_for(site: str) -> Proxy | None:
     """The proxy that calls to this site go through; None if they go to the site directly."""
     parts = urlsplit(site)
     host = parts.hostname or ""
-    proxies = urllib.request.getproxies()
-    chosen = next((scheme for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
-    if chosen is None or is_loopback(host) or _is_exempt(parts, proxies.get("no", "")) or _is_exempt_by_system(host):
+    proxies = _variables() or _of_system(host)
+    chosen = next((scheme for scheme in (parts.scheme, "all") if scheme in proxies), None)
+    if chosen is None or is_loopback(host) or _is_exempt(parts, proxies.get("no", "")):
         return None
     url = proxies[chosen] if "://" in proxies[chosen] else f"http://{proxies[chosen]}"
     return Proxy(f"{chosen}_proxy".upper(), url, _without_login(url))
@@ -64,9 +65,24 @@ def _covers(network: str, host: str) -> bool:
         return False
 
 
-def _is_exempt_by_system(host: str) -> bool:
-    """Whether the settings of Windows or macOS exempt the host; variables were checked before."""
-    return not urllib.request.getproxies_environment() and bool(urllib.request.proxy_bypass(host))
+def _variables() -> dict[str, str]:
+    """The value of each variable that is set and not empty, by what is before `_proxy` in its name."""
+    found = {}
+    for scheme in ("http", "https", "all", "no"):
+        upper = os.environ.get(f"{scheme}_proxy".upper(), "")
+        if scheme == "http" and "REQUEST_METHOD" in os.environ:
+            upper = ""  # a CGI program: HTTP_PROXY is a header of the request
+        found[scheme] = os.environ.get(f"{scheme}_proxy", upper)
+    return {scheme: value for scheme, value in found.items() if value}
+
+
+def _of_system(host: str) -> dict[str, str]:
+    """The proxies of Windows' or macOS's settings, unless these exempt the host."""
+    if sys.platform not in {"win32", "darwin"}:
+        return {}
+    import urllib.request  # noqa: PLC0415 - loads slowly
+
+    return {} if urllib.request.proxy_bypass(host) else urllib.request.getproxies()
 
 
 def _without_login(url: str) -> str:

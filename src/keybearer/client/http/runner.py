@@ -68,7 +68,7 @@ class Runner(BaseRunner):
         found = self._transport
         if found is not None and not found.closed:
             return found
-        from keybearer.client.http.transport import Transport  # noqa: PLC0415 - the first call loads httpx2, not every start
+        from keybearer.client.http.transport import Transport  # noqa: PLC0415 - the first call loads httpcore2, not every start
 
         made = Transport(self.state, self.tls_context())
         with self._lock:

@@ -1,34 +1,40 @@
-"""Sends requests over httpx2, and turns its responses and errors into ours. The asynchronous transport uses it too."""
+"""Sends requests over httpcore2, and turns its errors into ours. The asynchronous transport uses it too."""
 
 from __future__ import annotations
 
 import errno
+import importlib
 import socket
 import ssl
 from collections.abc import Callable
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
-import httpx2
+import httpcore2
 
 from keybearer.client.flow.responses import proxy_wants_login
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Failure, Request, Response
+from keybearer.client.http.encoding import Garbled, UnusableAddress, decoded, encoded, host_in_ascii
 from keybearer.client.http.handshake import explain, naming_issuer, probe
 from keybearer.client.http.proxies import proxy_for
 from keybearer.client.http.tls import build_context
 from keybearer.errors import ConnectionFailed, TimedOut, TLSFailed, Unreachable
-from keybearer.secret import Secret
 
-CONNECT_TIMEOUT = 10.0
-"""Seconds to wait for a connection, whatever the timeout of the response."""
-
-ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
+ERRORS = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
+    OSError,
+    UnusableAddress,
+    Garbled,
+)
 """The errors when sending. In an event loop, a TLS alert after the handshake arrives as a plain ssl.SSLError."""
 
-UNUSABLE_PROXY = (ValueError, ImportError, httpx2.InvalidURL)
-"""What httpx2 raises for the address of a proxy that it cannot use."""
+UNUSABLE_PROXY = (ValueError, ImportError)
+"""What `pool_options` raises for the address of a proxy that cannot be used."""
 
 
 class Transport:
@@ -44,7 +50,7 @@ class Transport:
         self._state = state
         self._context = context or context_for(state)
         try:
-            self._http = httpx2.Client(**http_options(self._context, state.required_site()))
+            self._pool = httpcore2.ConnectionPool(**pool_options(self._context, state.required_site()))
         except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:
@@ -55,9 +61,7 @@ class Transport:
         """The response, or why there is none."""
         self._users.append(None)
         try:
-            if self._http.is_closed:  # another thread has closed it since this one received it
-                return Transport(self._state, self._context).send_once(request)
-            return read(self._http.send(build(self._http, request)))
+            return decoded(self._pool.request(**encoded(request)))
         except ERRORS as error:
             failed = failure(error, self._state)
         finally:
@@ -65,11 +69,6 @@ class Transport:
             self._close_if_unused()
         look = look_closer(failed, self._state, self._context)
         return look() if look else failed
-
-    def send_once(self, request: Request) -> Response | Failure:
-        """As `send`, and close the connection."""
-        self.closed = True
-        return self.send(request)
 
     def close(self) -> None:
         """Close the connections, now or after the last request that uses them.
@@ -81,7 +80,7 @@ class Transport:
 
     def _close_if_unused(self) -> None:
         if self.closed and not self._users:
-            self._http.close()
+            self._pool.close()  # if another thread sends a request just now, that opens a connection and closes it
 
 
 def context_for(state: ClientState) -> ssl.SSLContext:
@@ -92,21 +91,36 @@ def context_for(state: ClientState) -> ssl.SSLContext:
     return build_context(state.tls, site=site)
 
 
-def http_options(context: ssl.SSLContext, site: str) -> dict[str, Any]:
-    """The arguments for httpx2's clients, which send to this site only. Netrc and cookies are never used."""
-    proxy = proxy_for(site)
+def pool_options(context: ssl.SSLContext, site: str) -> dict[str, Any]:
+    """The arguments for httpcore2's connection pools. Raises ValueError or ImportError for an unusable proxy."""
     return {
-        "verify": context,
-        "trust_env": False,
-        "proxy": proxy.url if proxy else None,
-        "follow_redirects": False,
-        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        "headers": {"Accept": "application/json", "Accept-Language": "en"},
+        "ssl_context": context,
+        "proxy": _proxy_of(site),
+        "max_connections": 100,
+        "max_keepalive_connections": 20,
+        "keepalive_expiry": 5.0,
     }
 
 
+def _proxy_of(site: str) -> httpcore2.Proxy | None:
+    found = proxy_for(site)
+    if found is None:
+        return None
+    parts = urlsplit(found.url)
+    host = host_in_ascii(parts.hostname or "")
+    if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not host:
+        raise ValueError("not the address of a proxy")
+    if parts.scheme.startswith("socks"):
+        importlib.import_module("socksio")  # an optional package, which httpcore2 loads only when it connects
+    login = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
+    return httpcore2.Proxy(
+        httpcore2.URL(scheme=parts.scheme, host=host, port=parts.port, target="/"),
+        auth=login if any(login) else None,
+    )
+
+
 def unusable_proxy(error: Exception) -> Unreachable:
-    """The error for a proxy variable that httpx2 cannot use. Its value is not shown, since it may contain a login."""
+    """The error for a proxy variable that cannot be used. Its value is not shown, since it may contain a login."""
     kind = (
         "of a type that needs the package socksio" if isinstance(error, ImportError) else "not the address of a proxy"
     )
@@ -137,45 +151,20 @@ def look_closer(failed: Failure, state: ClientState, context: ssl.SSLContext) ->
     return look
 
 
-def build(client: httpx2.Client | httpx2.AsyncClient, request: Request) -> httpx2.Request:
-    """The request as an object of httpx2."""
-    headers = {"User-Agent": request.user_agent}
-    if request.authorization is not None:
-        headers["Authorization"] = request.authorization.reveal()
-    body: dict[str, Any] = {}
-    if request.form is not None:
-        pairs = [(name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.form]
-        if request.files:
-            body["data"] = dict(pairs)
-            body["files"] = [
-                (f"file{number or ''}", (one.name, one.content)) for number, one in enumerate(request.files)
-            ]
-        elif pairs:
-            body["content"] = urlencode(pairs).encode("ascii")
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-    timeout = httpx2.Timeout(request.timeout, connect=min(CONNECT_TIMEOUT, request.timeout))
-    return client.build_request(request.method, request.url, headers=headers, timeout=timeout, **body)
-
-
-def read(response: httpx2.Response) -> Response:
-    """The response as one of ours."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Response(response.status_code, headers, response.content)
-
-
 def failure(error: Exception, state: ClientState) -> Failure:
-    """The failure that an error of httpx2 means.
+    """The failure that one of ERRORS means.
 
-    Our error does not refer to that of httpx2, which contains the request and so the key.
+    Our error does not refer to the other one, whose frames have the request and so the key.
     """
     site = state.site or ""
     sent = not isinstance(
         error,
-        httpx2.ConnectError
-        | httpx2.ConnectTimeout
-        | httpx2.PoolTimeout
-        | httpx2.ProxyError
-        | httpx2.UnsupportedProtocol,
+        httpcore2.ConnectError
+        | httpcore2.ConnectTimeout
+        | httpcore2.PoolTimeout
+        | httpcore2.ProxyError
+        | httpcore2.UnsupportedProtocol
+        | UnusableAddress,
     )
     root = _root(error)
     if isinstance(root, ssl.SSLError) and not isinstance(root, ssl.SSLEOFError):
@@ -185,37 +174,37 @@ def failure(error: Exception, state: ClientState) -> Failure:
 
 _EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], ...] = (
     (
-        httpx2.ConnectTimeout,
+        httpcore2.ConnectTimeout,
         TimedOut,
         "{site} did not accept the connection in time",
         "Check the address, the network and proxies",
     ),
     (
-        httpx2.TimeoutException,
+        httpcore2.TimeoutException,
         TimedOut,
         "{site} did not answer in time",
         "Try again, or give the call a longer timeout",
     ),
     (
-        httpx2.ProxyError,
+        httpcore2.ProxyError,
         Unreachable,
         "The proxy refused to connect to {site}{why}",
         "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
     ),
     (
-        httpx2.ConnectError,
+        httpcore2.ConnectError,
         Unreachable,
         "No connection to {site}{why}",
         "Check that the server is running, and the port",
     ),
-    (httpx2.InvalidURL, Unreachable, "{site} is not an address to which a connection is possible", "Correct the site"),
+    (UnusableAddress, Unreachable, "{site} is not an address to which a connection is possible", "Correct the site"),
     (
-        httpx2.UnsupportedProtocol,
+        httpcore2.UnsupportedProtocol,
         Unreachable,
         "{site} is not an address to which a connection is possible",
         "Correct the site",
     ),
-    (httpx2.DecodingError, Unreachable, "The answer of {site} is garbled", "A proxy in between may be at fault"),
+    (Garbled, Unreachable, "The answer of {site} is garbled", "A proxy in between may be at fault"),
     (
         Exception,
         Unreachable,
@@ -223,7 +212,7 @@ _EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], .
         "Try again; if it happens again, check the site{doubt}",
     ),
 )
-"""The error for each of httpx2's errors. The first match counts."""
+"""The error for each of ERRORS. The first match counts."""
 
 
 def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed:
@@ -234,9 +223,9 @@ def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed
             hint="Check the port, and whether a proxy or firewall is in between",
         )
     proxy = proxy_for(site)
-    if proxy is not None and isinstance(error, httpx2.ProxyError) and str(error).startswith("407"):
+    if proxy is not None and isinstance(error, httpcore2.ProxyError) and str(error).startswith("407"):
         return proxy_wants_login()
-    if proxy is not None and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+    if proxy is not None and isinstance(error, httpcore2.ConnectError | httpcore2.ConnectTimeout):
         why = ": there is no such host" if isinstance(root, socket.gaierror) else _words(root)
         return Unreachable(
             f"The proxy for {site} cannot be reached{why}",

@@ -87,7 +87,7 @@ class Listing(Answer, Generic[T]):
 
 def _sealed(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """The same JSON with its secrets as Secrets, so that printing it does not show them."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {
             name: Secret(inner) if name in SECRET_NAMES and isinstance(inner, str) else _sealed(inner)
             for name, inner in value.items()
@@ -109,7 +109,7 @@ def _read(cls: type[A], wire: Mapping[str, Any]) -> A:
         except TypeError:
             if required:
                 raise _Odd(name) from None
-    return cls(wire=_sealed(wire), **values)
+    return cls(wire=_sealed(dict(wire)), **values)
 
 
 Converter = Callable[[Any], object]

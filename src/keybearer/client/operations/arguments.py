@@ -31,15 +31,20 @@ _NAMES = {
 }
 
 
+signature_of = functools.cache(inspect.signature)
+"""The signature of a function."""
+
+
 def checked(build: Callable[P, T]) -> Callable[P, T]:
     """The same function, which raises InvalidArgument for an argument whose type differs from the signature."""
-    signature = inspect.signature(build)
+    signature = signature_of(build)
 
     @functools.wraps(build)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        given = signature.bind(*args, **kwargs).arguments
-        hints = _hints_of(build)
-        require_types(f"{build.__name__}()", {name: hints[name] for name in given}, given)
+        if args or kwargs:
+            given = signature.bind(*args, **kwargs).arguments
+            hints = _hints_of(build)
+            require_types(f"{build.__name__}()", {name: hints[name] for name in given}, given)
         return build(*args, **kwargs)
 
     return call
@@ -60,7 +65,7 @@ def _hints_of(build: Callable[..., object]) -> dict[str, object]:
     hints: dict[str, object] = typing.get_type_hints(build, include_extras=True)
     collecting = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
     return hints | {
-        name: Any for name, parameter in inspect.signature(build).parameters.items() if parameter.kind in collecting
+        name: Any for name, parameter in signature_of(build).parameters.items() if parameter.kind in collecting
     }
 
 

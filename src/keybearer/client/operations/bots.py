@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from keybearer.client.models.base import Answer
-from keybearer.client.models.bots import Bots, IssuedKey, NewBot
+from keybearer.client import models
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.uploads import file_part
 from keybearer.secret import Secret
 
 
-def _key(answer: Mapping[str, Any]) -> Secret:
-    return IssuedKey.parse(answer).api_key
+def _key() -> Callable[[Mapping[str, Any]], Secret]:
+    """A function that reads the key from an answer. What it needs is loaded before the request is sent."""
+    parse = models.IssuedKey.parse
+    return lambda answer: parse(answer).api_key
 
 
 def _quoted(url: str | None) -> str | None:
@@ -22,9 +23,9 @@ def _quoted(url: str | None) -> str | None:
     return None if url is None else json.dumps(url)
 
 
-def get_bots() -> Operation[Bots]:
+def get_bots() -> Operation[models.Bots]:
     """The caller's own active bots. People only."""
-    return Operation("GET", "bots", Bots.parse)
+    return Operation("GET", "bots", models.Bots.parse)
 
 
 def create_bot(
@@ -38,7 +39,7 @@ def create_bot(
     config_data: Mapping[str, str] | None = None,
     avatar: IO[bytes] | None = None,
     **options: Any,  # noqa: ANN401 - whatever else the server takes
-) -> Operation[NewBot]:
+) -> Operation[models.NewBot]:
     """Create a bot that the caller owns. The server makes its email from `short_name`.
 
     `bot_type`: 1 generic, 2 incoming webhook, 3 outgoing webhook (which needs `payload_url`), 4 embedded.
@@ -54,7 +55,7 @@ def create_bot(
         **options,
     }
     files = () if avatar is None else (file_part(avatar),)
-    return Operation("POST", "bots", NewBot.parse, parameters, files=files)
+    return Operation("POST", "bots", models.NewBot.parse, parameters, files=files)
 
 
 def update_bot(
@@ -67,7 +68,7 @@ def update_bot(
     service_payload_url: str | None = None,
     service_interface: int | None = None,
     **changes: Any,  # noqa: ANN401 - whatever else the server takes
-) -> Operation[Answer]:
+) -> Operation[models.Answer]:
     """Change a bot. A new `short_name` (feature level 447 and later) changes its email, and so its zuliprc."""
     parameters: dict[str, object] = {
         "full_name": full_name,
@@ -78,29 +79,29 @@ def update_bot(
         "service_interface": service_interface,
         **changes,
     }
-    return Operation("PATCH", f"bots/{int(bot_id)}", Answer.parse, parameters)
+    return Operation("PATCH", f"bots/{int(bot_id)}", models.Answer.parse, parameters)
 
 
-def deactivate_bot(bot_id: int) -> Operation[Answer]:
+def deactivate_bot(bot_id: int) -> Operation[models.Answer]:
     """Deactivate a bot. For its owner and for administrators."""
-    return Operation("DELETE", f"bots/{int(bot_id)}", Answer.parse)
+    return Operation("DELETE", f"bots/{int(bot_id)}", models.Answer.parse)
 
 
-def reactivate_bot(bot_id: int) -> Operation[Answer]:
+def reactivate_bot(bot_id: int) -> Operation[models.Answer]:
     """Reactivate a bot. Servers may give it a new API key: ask for it again."""
-    return Operation("POST", f"users/{int(bot_id)}/reactivate", Answer.parse)
+    return Operation("POST", f"users/{int(bot_id)}/reactivate", models.Answer.parse)
 
 
 def regenerate_bot_api_key(bot_id: int) -> Operation[Secret]:
     """Issue a new API key for a bot. The old one is refused at once. The new key is only in the answer."""
-    return Operation("POST", f"bots/{int(bot_id)}/api_key/regenerate", _key)
+    return Operation("POST", f"bots/{int(bot_id)}/api_key/regenerate", _key())
 
 
 def fetch_bot_api_key(bot_id: int) -> Operation[Secret]:
     """A bot's API key, from servers that have the endpoint (feature level 463 and later)."""
-    return Operation("GET", f"bots/{int(bot_id)}/api_key", _key)
+    return Operation("GET", f"bots/{int(bot_id)}/api_key", _key())
 
 
 def regenerate_own_api_key() -> Operation[Secret]:
     """Issue a new API key for the caller. The old one is refused at once. The new key is only in the answer."""
-    return Operation("POST", "users/me/api_key/regenerate", _key)
+    return Operation("POST", "users/me/api_key/regenerate", _key())

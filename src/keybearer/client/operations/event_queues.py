@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keybearer.client.models.base import Answer
-from keybearer.client.models.event_queues import Events, Queue
+from keybearer.client import models
 from keybearer.client.operations.arguments import Seconds
 from keybearer.client.operations.narrows import Narrow, as_pairs
 from keybearer.client.operations.operation import Operation
@@ -22,12 +21,12 @@ def register(
     event_types: Sequence[str] | None = None,
     narrow: Narrow | None = None,
     **options: Any,  # noqa: ANN401 - whatever else the server takes
-) -> Operation[Queue]:
+) -> Operation[models.Queue]:
     """Open an event queue, for all events or some types. Options are Zulip's: `fetch_event_types`,
     `all_public_streams`, `apply_markdown`, …
     """
     parameters = {"event_types": event_types, "narrow": as_pairs(narrow), **options}
-    return Operation("POST", "register", Queue.parse, parameters)
+    return Operation("POST", "register", models.Queue.parse, parameters)
 
 
 def get_events(
@@ -36,15 +35,15 @@ def get_events(
     last_event_id: int = -1,
     timeout: Seconds | None = None,
     **options: Any,  # noqa: ANN401 - whatever else the server takes
-) -> Operation[Events]:
+) -> Operation[models.Events]:
     """The events after `last_event_id`. Waits for one, unless `dont_block=True`; `timeout` is in seconds.
 
     Raises EventQueueLost if the server no longer has the queue.
     """
     parameters = {"queue_id": queue_id, "last_event_id": last_event_id, **options}
-    return Operation("GET", "events", Events.parse, parameters, timeout=timeout or LONG_POLL)
+    return Operation("GET", "events", models.Events.parse, parameters, timeout=timeout or LONG_POLL)
 
 
-def deregister(queue_id: str, timeout: Seconds | None = None) -> Operation[Answer]:
+def deregister(queue_id: str, timeout: Seconds | None = None) -> Operation[models.Answer]:
     """Close an event queue."""
-    return Operation("DELETE", "events", Answer.parse, {"queue_id": queue_id}, timeout=timeout)
+    return Operation("DELETE", "events", models.Answer.parse, {"queue_id": queue_id}, timeout=timeout)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from keybearer.client.models.base import Answer
-from keybearer.client.models.messages import FoundMessage, Messages, RenderedMessage, SentMessage, UploadedFile
+from keybearer.client import models
 from keybearer.client.operations.narrows import Narrow, as_terms
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import merged, required_id
@@ -23,7 +22,7 @@ def send_message(
     topic: str | None = None,
     type: str | None = None,  # noqa: A002 - Zulip's name
     **options: Any,  # noqa: ANN401 - whatever else the server takes
-) -> Operation[SentMessage]:
+) -> Operation[models.SentMessage]:
     """Send a message to a channel (`to` is its name or ID, with a `topic`) or to people (`to` is their emails or IDs).
 
     The default of `type` is `stream` if there is a topic, else `private`: all servers know these words.
@@ -33,7 +32,7 @@ def send_message(
         parameters["type"] = "stream" if {"topic", "subject"} & parameters.keys() else "private"
     if parameters["type"] in {"private", "direct"} and isinstance(parameters.get("to"), str | int):
         parameters["to"] = _recipients(parameters["to"])
-    return Operation("POST", "messages", SentMessage.parse, parameters)
+    return Operation("POST", "messages", models.SentMessage.parse, parameters)
 
 
 def _recipients(to: object) -> object:
@@ -51,61 +50,61 @@ def get_messages(
     num_after: int | None = None,
     narrow: Narrow | None = None,
     **options: Any,  # noqa: ANN401 - whatever else the server takes
-) -> Operation[Messages]:
+) -> Operation[models.Messages]:
     """Messages around `anchor`: an ID, `newest`, `oldest` or `first_unread`."""
     parameters = merged(request, anchor=anchor, num_before=num_before, num_after=num_after, narrow=narrow, **options)
     if "narrow" in parameters:
         parameters["narrow"] = as_terms(parameters["narrow"])
-    return Operation("GET", "messages", Messages.parse, parameters)
+    return Operation("GET", "messages", models.Messages.parse, parameters)
 
 
-def get_raw_message(message_id: int, **options: Any) -> Operation[FoundMessage]:  # noqa: ANN401
+def get_raw_message(message_id: int, **options: Any) -> Operation[models.FoundMessage]:  # noqa: ANN401
     """One message, with its Markdown text."""
-    return Operation("GET", f"messages/{int(message_id)}", FoundMessage.parse, options)
+    return Operation("GET", f"messages/{int(message_id)}", models.FoundMessage.parse, options)
 
 
-def update_message(request: Request | None = None, **changes: Any) -> Operation[Answer]:  # noqa: ANN401
+def update_message(request: Request | None = None, **changes: Any) -> Operation[models.Answer]:  # noqa: ANN401
     """Edit the message `message_id`: its `content`, its `topic`, its `stream_id`."""
     parameters = merged(request, **changes)
-    return Operation("PATCH", f"messages/{required_id(parameters, 'message_id')}", Answer.parse, parameters)
+    return Operation("PATCH", f"messages/{required_id(parameters, 'message_id')}", models.Answer.parse, parameters)
 
 
-def delete_message(message_id: int) -> Operation[Answer]:
+def delete_message(message_id: int) -> Operation[models.Answer]:
     """Delete a message."""
-    return Operation("DELETE", f"messages/{int(message_id)}", Answer.parse)
+    return Operation("DELETE", f"messages/{int(message_id)}", models.Answer.parse)
 
 
-def _reaction(method: str, request: Request | None, options: Mapping[str, Any]) -> Operation[Answer]:
+def _reaction(method: str, request: Request | None, options: Mapping[str, Any]) -> Operation[models.Answer]:
     parameters = merged(request, **options)
     path = f"messages/{required_id(parameters, 'message_id')}/reactions"
-    return Operation(method, path, Answer.parse, parameters)
+    return Operation(method, path, models.Answer.parse, parameters)
 
 
-def add_reaction(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+def add_reaction(request: Request | None = None, **options: Any) -> Operation[models.Answer]:  # noqa: ANN401
     """Add the reaction `emoji_name` to the message `message_id`."""
     return _reaction("POST", request, options)
 
 
-def remove_reaction(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+def remove_reaction(request: Request | None = None, **options: Any) -> Operation[models.Answer]:  # noqa: ANN401
     """Remove the reaction `emoji_name` from the message `message_id`."""
     return _reaction("DELETE", request, options)
 
 
-def update_message_flags(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+def update_message_flags(request: Request | None = None, **options: Any) -> Operation[models.Answer]:  # noqa: ANN401
     """Add or remove (`op`) the `flag` (`read`, `starred`, …) of the `messages`, a list of IDs."""
-    return Operation("POST", "messages/flags", Answer.parse, merged(request, **options))
+    return Operation("POST", "messages/flags", models.Answer.parse, merged(request, **options))
 
 
-def render_message(request: Request | None = None, *, content: str | None = None) -> Operation[RenderedMessage]:
+def render_message(request: Request | None = None, *, content: str | None = None) -> Operation[models.RenderedMessage]:
     """Markdown as the server renders it."""
-    return Operation("POST", "messages/render", RenderedMessage.parse, merged(request, content=content))
+    return Operation("POST", "messages/render", models.RenderedMessage.parse, merged(request, content=content))
 
 
-def upload_file(file: IO[bytes]) -> Operation[UploadedFile]:
+def upload_file(file: IO[bytes]) -> Operation[models.UploadedFile]:
     """Upload a file that is open in binary mode. It is read completely into memory."""
-    return Operation("POST", "user_uploads", UploadedFile.parse, files=(file_part(file),))
+    return Operation("POST", "user_uploads", models.UploadedFile.parse, files=(file_part(file),))
 
 
-def set_typing_status(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+def set_typing_status(request: Request | None = None, **options: Any) -> Operation[models.Answer]:  # noqa: ANN401
     """Report that the caller starts or stops typing: `op`, `to`, and Zulip's other parameters."""
-    return Operation("POST", "typing", Answer.parse, merged(request, **options))
+    return Operation("POST", "typing", models.Answer.parse, merged(request, **options))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -12,16 +12,17 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing, so a call may be repeated if its outcome is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class FilePart:
+class FilePart(NamedTuple):
     """A file to upload."""
 
     name: str
-    content: bytes = field(repr=False)
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"FilePart({self.name!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation(Generic[T]):
+class Operation(NamedTuple, Generic[T]):
     """A call of the API that is not made yet. `path` is quoted and below `/api/v1/`; `read` makes the typed result.
 
     `timeout` is in seconds; None means the client's own. Without `authenticated`, the key is not sent.
@@ -30,10 +31,13 @@ class Operation(Generic[T]):
     method: str
     path: str
     read: Callable[[Mapping[str, Any]], T]
-    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
+    parameters: Mapping[str, object] = MappingProxyType({})
     files: tuple[FilePart, ...] = ()
     authenticated: bool = True
     timeout: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Operation({self.method} {self.path})"
 
     @property
     def is_safe(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
-from keybearer.client.models.server import FetchedKey, ServerSettings
+from keybearer.client import models
 from keybearer.client.operations.arguments import Seconds
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import METHODS, api_path
@@ -37,12 +37,12 @@ def request(
     return Operation(upper, api_path(path), dict, params or {}, files=parts, timeout=timeout)
 
 
-def get_server_settings() -> Operation[ServerSettings]:
+def get_server_settings() -> Operation[models.ServerSettings]:
     """The public facts about the server: its version, its name, the ways to sign in. Sends no key."""
-    return Operation("GET", "server_settings", ServerSettings.parse, authenticated=False)
+    return Operation("GET", "server_settings", models.ServerSettings.parse, authenticated=False)
 
 
-def fetch_api_key(username: str, password: str | Secret) -> Operation[FetchedKey]:
+def fetch_api_key(username: str, password: str | Secret) -> Operation[models.FetchedKey]:
     """Fetch a person's API key with the password. Sends no key.
 
     Raises PasswordRefused; RateLimited after some wrong passwords. Write the answer's `email` into the zuliprc: an
@@ -52,12 +52,12 @@ def fetch_api_key(username: str, password: str | Secret) -> Operation[FetchedKey
     return Operation(
         "POST",
         "fetch_api_key",
-        FetchedKey.parse,
+        models.FetchedKey.parse,
         {"username": username, "password": secret},
         authenticated=False,
     )
 
 
-def dev_fetch_api_key(username: str) -> Operation[FetchedKey]:
+def dev_fetch_api_key(username: str) -> Operation[models.FetchedKey]:
     """Fetch any person's API key without a password, on development servers only. Sends no key."""
-    return Operation("POST", "dev_fetch_api_key", FetchedKey.parse, {"username": username}, authenticated=False)
+    return Operation("POST", "dev_fetch_api_key", models.FetchedKey.parse, {"username": username}, authenticated=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import os
 from typing import IO
 
 from keybearer.client.operations.operation import FilePart
@@ -15,4 +15,5 @@ def file_part(file: IO[bytes]) -> FilePart:
     if not isinstance(content, bytes):
         raise UnusableRequest("A file to upload is open in text mode", hint='Open it with open(path, "rb")')
     name = getattr(file, "name", None)
-    return FilePart(PurePath(name).name if isinstance(name, str) and name else "file", content)
+    own = os.path.basename(name) if isinstance(name, str) else ""  # noqa: PTH119 - pathlib loads slowly
+    return FilePart(own or "file", content)
