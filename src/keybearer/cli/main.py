@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
@@ -104,7 +107,8 @@ class ListedGroup(click.Group):
             return None
         row = COMMANDS[cmd_name]
         load = extras.load if row.heading == SERVER else importlib.import_module
-        command = getattr(load(row.module), cmd_name)
+        with nullcontext() if row.module in sys.modules else _keeping_everything():
+            command = getattr(load(row.module), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -130,6 +134,20 @@ class ListedGroup(click.Group):
             CompletionItem(name, help=row.summary) for name, row in COMMANDS.items() if name.startswith(incomplete)
         ]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@contextmanager
+def _keeping_everything() -> Iterator[None]:
+    """Do not look for garbage in the block, nor ever among what it makes.
+
+    Modules are loaded to stay. Looking for garbage meanwhile takes a fifth of the start of the server.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _likely(name: str) -> str:

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from zxcvbn import zxcvbn
-
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, email_key, is_email
 from keybearer.server.domain.actors import Caller, RequestOrigin
@@ -41,6 +39,8 @@ def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
         raise WeakPassword(f"It needs at least {LENGTH.start} characters.")
     if len(text) >= LENGTH.stop:
         raise WeakPassword(f"It may have at most {LENGTH.stop - 1} characters.")
+    from zxcvbn import zxcvbn  # noqa: PLC0415  its dictionaries are slow to load, and new passwords are rare
+
     if zxcvbn(text[:_JUDGED], user_inputs=[word[:_JUDGED] for word in known])["guesses"] < LEAST_GUESSES:
         raise WeakPassword("It is among the first that an attacker would try.")
 

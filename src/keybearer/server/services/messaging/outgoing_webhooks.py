@@ -9,10 +9,8 @@ import logging
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import final
+from typing import TYPE_CHECKING, final
 from urllib.parse import urlsplit, urlunsplit
-
-import httpx2
 
 from keybearer._version import __version__
 from keybearer.errors import StorageError
@@ -40,6 +38,9 @@ from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeop
 from keybearer.server.storage import accounts, bots
 from keybearer.server.storage.messaging import messages, webhook_calls
 from keybearer.server.storage.messaging.webhook_calls import WebhookCall
+
+if TYPE_CHECKING:
+    import httpx2
 
 LOOK_EVERY = 5.0
 BATCH = 20
@@ -153,6 +154,8 @@ class OutgoingWebhooks:
 
     async def _post(self, prepared: _Prepared, payload: Payload) -> bytes:
         """The service's answer. Raises _Failed."""
+        import httpx2  # noqa: PLC0415  slow to import, and few servers have such bots
+
         url = prepared.service.base_url
         address, host = await self._address(url)
         headers = {
