@@ -15,6 +15,7 @@ SHOWN = "text"
 """The language of blocks that are not code: output, signatures, lines of a log."""
 
 _EXCUSE = re.compile(r"\*?Not run here: (\S.*)", re.DOTALL)
+_BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")  # what is within a paragraph stays one text
 _COMMENT = re.compile(r"<!-- (Run with|In the browser): (.+?) -->", re.DOTALL)
 
 
@@ -73,7 +74,7 @@ def is_runnable(block: Block) -> bool:
 
 def read(path: Path) -> Document:
     """Read a page."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8"))
+    tokens = _BLOCKS.parse(path.read_text(encoding="utf-8"))
     steps: list[Block | BrowserStep] = []
     needs: frozenset[str] = frozenset()
     for index, token in enumerate(tokens):

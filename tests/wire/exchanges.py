@@ -44,7 +44,7 @@ class Exchange:
 
 def load() -> list[Exchange]:
     """All exchanges, in the order in which they were recorded."""
-    document = yaml.safe_load(DATA.read_text("utf-8"))
+    document = yaml.load(DATA.read_text("utf-8"), yaml.CSafeLoader)
     return [_exchange(entry, document["headers"]) for entry in document["exchanges"]]
 
 
