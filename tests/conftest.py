@@ -7,7 +7,7 @@ import gc
 import pytest
 from hypothesis import settings
 
-from tests import selection
+from tests import selection, temporary_files
 from tests.databases import (
     database,
     database_url,
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 gc.disable()  # until everything is collected: see pytest_collection_finish
+temporary_files.keep_in_memory()
 
 # Every change is tested with the same cases. `make soak` looks for new ones.
 settings.register_profile("same-cases", deadline=None, print_blob=True, derandomize=True)
