@@ -79,7 +79,7 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-# The lock names every package, so pip need not look for more; what is imported is compiled then, which is half of it.
+# The lock names every package, so pip looks for no others. Python compiles a module when it is first imported; most never are.
 $(VENV)/test.stamp: requirements/test.txt pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --no-deps --no-compile --require-hashes -r requirements/test.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
