@@ -16,7 +16,7 @@ from benchmarks import report
 from benchmarks.rounds import QUICK, Plan
 from benchmarks.rows import Row
 
-GROUPS = ("users_me", "messages", "memory", "polls", "stall", "client")
+GROUPS = ("users_me", "messages", "memory", "polls", "stall", "client", "parts")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -24,8 +24,8 @@ INTRODUCTION = """\
 
 `make bench` measures everything on this page in one run and writes this page. It takes about ten minutes.
 `make bench ARGS=messages` measures one group and only prints its table: `users_me`, `messages`, `memory`, `polls`,
-`stall` or `client`. `make bench ARGS=--large` also verifies keys among a million accounts, and `--quick` shows in a few
-minutes that everything runs. No test asserts a time, because it would fail on a busy machine.
+`stall`, `client` or `parts`. `make bench ARGS=--large` also verifies keys among a million accounts, and `--quick` shows
+in a few minutes that everything runs. No test asserts a time, because it would fail on a busy machine.
 """
 
 _QUICK = """\
@@ -74,6 +74,8 @@ Redis.
 - `polls` opens 10,000 polls, each of another account, or as many as the limit on open files allows. It sends messages
   to a channel with 5,000 of these accounts, and measures until the last poll is answered and read.
 - `stall` compares the p99 of `users/me` on 8 connections with and without 32 passwords that wait to be checked.
+- `parts` calls the application, and parts of it, in this process: no HTTP server is in front, and the time of a busy
+  machine's other processes does not count. So these rows show how much of a request is Keybearer's own work.
 - `client` calls `users/me` from this process, runs whole programs, and reads a zuliprc. The time of imports does not
   include the start of the interpreter.
 
@@ -135,6 +137,8 @@ def summary(rows: Sequence[Row]) -> str:
     """One sentence about the targets."""
     missed = [each for each in rows if each.verdict == "MISSED"]
     count = sum(each.target is not None for each in rows)
+    if not count:
+        return "There are no targets here."
     if not missed:
         return f"All {count} targets are met."
     names = "; ".join(" on ".join(filter(None, (each.name, each.database))) for each in missed)

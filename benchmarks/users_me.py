@@ -45,7 +45,7 @@ def measure(plan: Plan) -> list[Row]:
             "wrong": side(
                 usual, [Credential(each.email, api_key.generate().reveal()) for each in usual.credentials], 401
             ),
-            "mistyped": side(usual, [Credential(each.email, _mistyped(each.key)) for each in usual.credentials], 401),
+            "mistyped": side(usual, [Credential(each.email, mistyped(each.key)) for each in usual.credentials], 401),
             "named": right(Population(accounts, named_keys=NAMED_KEYS)),
             "postgresql": right(Population(accounts), on_postgresql=True),
         }
@@ -78,5 +78,6 @@ def _rows(plan: Plan, rounds: dict[str, list[Measured]]) -> list[Row]:
     return rows
 
 
-def _mistyped(key: str) -> str:
+def mistyped(key: str) -> str:
+    """A key with a wrong checksum."""
     return key[:-1] + ("a" if key[-1] != "a" else "b")
