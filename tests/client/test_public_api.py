@@ -55,6 +55,17 @@ def test_the_reference_lists_every_call() -> None:
     assert calls - named - {"perform"} == set()
 
 
+def test_the_types_of_every_call_resolve_in_a_new_program() -> None:
+    code = (
+        "import typing, keybearer\n"
+        "for kind in (keybearer.Client, keybearer.AsyncClient):\n"
+        "    for name, value in vars(kind).items():\n"
+        "        if callable(value) and not name.startswith('__'): typing.get_type_hints(value)\n"
+        "assert typing.get_type_hints(keybearer.Client.events)['return'].__name__ == 'EventIterator'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def loaded_by(code: str) -> set[str]:
     script = f"{code}; import sys; print(*sys.modules)"
     return set(
@@ -63,7 +74,18 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_importing_a_client_loads_no_http_library_no_command_line_and_no_server() -> None:
-    heavy = {"httpx2", "httpcore2", "ssl", "asyncio", "click", "rich", "msgspec", "starlette", "keybearer.store"}
+    heavy = {
+        "httpx2",
+        "httpcore2",
+        "ssl",
+        "asyncio",
+        "click",
+        "rich",
+        "msgspec",
+        "starlette",
+        "keybearer.store",
+        "keybearer.client.event_iterators",
+    }
     assert not heavy & loaded_by("import keybearer.client.sync")
 
 

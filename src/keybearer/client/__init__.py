@@ -20,8 +20,19 @@ Imports go downwards only; import-linter checks it.
 
 from __future__ import annotations
 
+import importlib
 import logging
+from typing import TYPE_CHECKING
 
 from keybearer.masking import mask_log
 
+if TYPE_CHECKING:
+    from keybearer.client import event_iterators as event_iterators
+
 mask_log(logging.getLogger("keybearer.client"))
+
+
+def __getattr__(name: str) -> object:
+    if name != "event_iterators":  # the type of Client.events(), which few programs load
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
+from keybearer.client import models
 from keybearer.client.async_event_iterators import AsyncEventIterator
 from keybearer.client.base import BaseClient
 from keybearer.client.flow import bot_keys
 from keybearer.client.flow.listening import Listener, of_messages
+from keybearer.client.flow.newer_key import KeyDestination
 from keybearer.client.flow.protocol import Composite, flow_of
-from keybearer.client.flow.regeneration import KeyDestination
 from keybearer.client.flow.state import ClientState
 from keybearer.client.http.async_runner import AsyncRunner
 from keybearer.client.methods import awaiting
@@ -22,10 +23,6 @@ from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
-
-if TYPE_CHECKING:
-    from keybearer.client.models.event_queues import Event
-    from keybearer.client.models.messages import Message
 
 T = TypeVar("T")
 
@@ -91,7 +88,7 @@ class AsyncClient(BaseClient):
 
     async def call_on_each_event(
         self,
-        callback: Callable[[Event], object],
+        callback: Callable[[models.Event], object],
         event_types: Sequence[str] | None = None,
         narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
@@ -107,7 +104,7 @@ class AsyncClient(BaseClient):
                 if inspect.isawaitable(outcome):
                     await outcome
 
-    async def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
+    async def call_on_each_message(self, callback: Callable[[models.Message], object], **options: Any) -> None:  # noqa: ANN401
         """Call the callback with each message, as `call_on_each_event()` does."""
         require_types("call_on_each_message()", {"callback": Callable[..., object]}, {"callback": callback})
         await self.call_on_each_event(of_messages(callback), ["message"], **options)

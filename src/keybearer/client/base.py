@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, Unpack
 
+from keybearer.client.flow.newer_key import KeyDestination
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import TIMEOUT, ClientState, user_agent
 from keybearer.client.flow.steps import Flow
@@ -16,7 +17,6 @@ from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
 
 if TYPE_CHECKING:
-    from keybearer.client.flow.regeneration import KeyDestination
     from keybearer.zuliprc.fields import ResolveArguments
     from keybearer.zuliprc.resolver import Resolution
 

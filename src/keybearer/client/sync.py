@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
+from keybearer import client
+from keybearer.client import models
 from keybearer.client.base import BaseClient
 from keybearer.client.flow import bot_keys
+from keybearer.client.flow.newer_key import KeyDestination
 from keybearer.client.flow.protocol import Composite, flow_of
 from keybearer.client.flow.state import ClientState
 from keybearer.client.http.runner import Runner
@@ -18,12 +21,6 @@ from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
-
-if TYPE_CHECKING:
-    from keybearer.client.event_iterators import EventIterator
-    from keybearer.client.flow.regeneration import KeyDestination
-    from keybearer.client.models.event_queues import Event
-    from keybearer.client.models.messages import Message
 
 T = TypeVar("T")
 
@@ -67,7 +64,7 @@ class Client(BaseClient):
         event_types: Sequence[str] | None = None,
         narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
-    ) -> EventIterator:
+    ) -> client.event_iterators.EventIterator:
         """Iterate over events as they arrive, forever. Heartbeats are left out.
 
         The first iteration opens the queue, or `with client.events(…) as events:` does. Once it is open, the iteration
@@ -76,14 +73,15 @@ class Client(BaseClient):
         waiting does not fix: a refused key with no newer one, a deactivated account, a missing right of the key, and a
         certificate that is not accepted.
         """
-        from keybearer.client.event_iterators import EventIterator  # noqa: PLC0415 - few programs listen
-        from keybearer.client.flow.listening import Listener  # noqa: PLC0415
+        from keybearer.client.flow.listening import Listener  # noqa: PLC0415 - few programs listen
 
-        return EventIterator(self._runner, Listener(checked(event_queues.register)(event_types, narrow, **options)))
+        return client.event_iterators.EventIterator(
+            self._runner, Listener(checked(event_queues.register)(event_types, narrow, **options))
+        )
 
     def call_on_each_event(
         self,
-        callback: Callable[[Event], object],
+        callback: Callable[[models.Event], object],
         event_types: Sequence[str] | None = None,
         narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
@@ -94,7 +92,7 @@ class Client(BaseClient):
             for event in happening:
                 callback(event)
 
-    def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
+    def call_on_each_message(self, callback: Callable[[models.Message], object], **options: Any) -> None:  # noqa: ANN401
         """Call the callback with each message, as `call_on_each_event()` does."""
         require_types("call_on_each_message()", {"callback": Callable[..., object]}, {"callback": callback})
         from keybearer.client.flow.listening import of_messages  # noqa: PLC0415 - as above

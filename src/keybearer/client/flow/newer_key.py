@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Set
+from typing import Protocol
 
 from keybearer.client.flow.state import ClientState, same_account
 from keybearer.client.flow.steps import Flow, call_function
@@ -12,6 +13,19 @@ from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
 
 logger = logging.getLogger("keybearer.client")
+
+
+class KeyDestination(Protocol):
+    """The place that a new key goes to, prepared before the server is asked for one."""
+
+    def keep(self, new: Secret) -> None:
+        """Store the new key."""
+
+    def abandon(self) -> None:
+        """No new key was issued: leave everything as it was."""
+
+    def leave(self) -> None:
+        """The server may or may not have issued a new key: leave a note that says so."""
 
 
 def take_newer_key(state: ClientState, refused: Set[Secret], refusal: ClientError) -> Flow[bool]:

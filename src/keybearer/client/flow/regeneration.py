@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
 
-from keybearer.client.flow.newer_key import returning_error
+from keybearer.client.flow.newer_key import KeyDestination, returning_error
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.state import ClientState, same_account
 from keybearer.client.flow.steps import Flow, call_function
@@ -33,19 +32,6 @@ IN_DOUBT = (ConnectionFailed, ServerFailed, NotAZulipServer)
 
 OF_NAMED_KEYS = frozenset({"NAMED_KEY", "INSUFFICIENT_SCOPE"})
 """Codes for a key that works but may not make this call."""
-
-
-class KeyDestination(Protocol):
-    """The place that a new key goes to, prepared before the server is asked for one."""
-
-    def keep(self, new: Secret) -> None:
-        """Store the new key."""
-
-    def abandon(self) -> None:
-        """No new key was issued: leave everything as it was."""
-
-    def leave(self) -> None:
-        """The server may or may not have issued a new key: leave a note that says so."""
 
 
 def regenerate(state: ClientState, prepare: Callable[[Credentials], KeyDestination] | None) -> Flow[Secret]:
