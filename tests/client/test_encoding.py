@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import gzip
 import json
+import logging
+import signal
+import socket
 import ssl
+import sys
+import traceback
+from types import ModuleType
 
 import httpcore2
 import pytest
 
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.steps import Request
-from keybearer.client.http.encoding import UnusableAddress, encoded
+from keybearer.client.http.encoding import UnusableAddress, decoded, encoded
+from keybearer.client.http.handshake import naming_issuer, probe
 from keybearer.client.http.multipart import multipart
 from keybearer.client.http.transport import pool_options
 from keybearer.client.operations.operation import FilePart
-from keybearer.errors import Unreachable
+from keybearer.errors import TLSFailed, Unreachable
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
 from tests.client.callers import Opener
-from tests.client.scripted_server import EMAIL, KEY, PROFILE, Reply, ScriptedServer
+from tests.client.scripted_server import EMAIL, KEY, PROFILE, Reply, ScriptedServer, Seen
 
 
 def request_to(url: str) -> Request:
@@ -36,6 +44,7 @@ def request_to(url: str) -> Request:
         ("https://bücher.example/ünï", "xn--bcher-kva.example", "xn--bcher-kva.example", "/%C3%BCn%C3%AF"),
         ("https://straße.example/", "xn--strae-oqa.example", "xn--strae-oqa.example", "/"),
         ("http://[::1]:9991/x", "::1", "[::1]:9991", "/x"),
+        ("http://[fe80::1%eth0]/x", "fe80::1%eth0", "[fe80::1]", "/x"),
     ],
 )
 def test_an_address_is_sent_in_ascii(url: str, host: str, header: str, target: str) -> None:
@@ -76,21 +85,121 @@ def test_a_file_name_cannot_end_its_header() -> None:
     assert part.get_content_type() == "text/plain"
 
 
-def test_a_compressed_answer_is_read(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:
-    body = gzip.compress(json.dumps({"result": "success", "msg": "", **PROFILE}).encode())
-    server.otherwise = Reply(body=body, headers={"Content-Encoding": "gzip"})
+@pytest.mark.parametrize("name", ["a\0\t\x1f\x7fb.txt", "caf\udce9.txt", "\ud800.txt"])
+def test_any_file_name_can_be_sent(name: str) -> None:
+    kind, body = multipart([], [FilePart(name, b"content")])
+    _, part = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body).walk()
+
+    assert part.get_payload(decode=True) == b"content"
+    assert str(part.get_filename()).isprintable()
+
+
+ANSWER = json.dumps({"result": "success", "msg": "", **PROFILE}).encode()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(ANSWER)),
+        ("X-GZip", gzip.compress(ANSWER)),
+        ("gzip", gzip.compress(ANSWER[:9]) + gzip.compress(ANSWER[9:])),
+        ("gzip", gzip.compress(ANSWER) + b"\0 more"),
+        ("gzip, gzip", gzip.compress(gzip.compress(ANSWER))),
+        ("identity, gzip", gzip.compress(ANSWER)),
+        ("utf-8", ANSWER),
+        ("none", ANSWER),
+        ("", ANSWER),
+    ],
+)
+def test_an_answer_is_read_in_gzip_and_in_encodings_that_mean_nothing(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, encoding: str, body: bytes
+) -> None:
+    server.otherwise = Reply(body=body, headers={"Content-Encoding": encoding})
 
     assert open_client(credentials).get_profile().email == EMAIL
     assert server.seen[0].headers["accept-encoding"] == "gzip"
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br"])
+@pytest.mark.parametrize(
+    ("encoding", "body"), [("gzip", b"{}"), ("gzip", gzip.compress(ANSWER)[:-9]), ("br", b"{}"), ("gzip, br", b"{}")]
+)
 def test_an_answer_that_cannot_be_decoded_is_garbled(
-    open_client: Opener, server: ScriptedServer, credentials: Credentials, encoding: str
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, encoding: str, body: bytes
 ) -> None:
-    server.otherwise = Reply(body=b"{}", headers={"Content-Encoding": encoding})
+    server.otherwise = Reply(body=body, headers={"Content-Encoding": encoding})
     with pytest.raises(Unreachable, match="garbled"):
         open_client(credentials, retry=RetryPolicy(attempts=1)).get_profile()
+
+
+def test_the_values_of_a_repeated_header_are_joined() -> None:
+    response = httpcore2.Response(200, headers=[("Content-Encoding", "gzip"), ("CONTENT-ENCODING", "gzip")])
+    response.read()
+
+    assert decoded(response).headers == {"content-encoding": "gzip, gzip"}
+
+
+def frames_showing(secret: str, error: BaseException | None) -> list[str]:
+    """Where a report of the error with the variables of its frames would show the secret."""
+    found = []
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                found += [
+                    f"{frame.f_code.co_qualname}: {name}"
+                    for name, value in frame.f_locals.items()
+                    if secret in repr(value)
+                ]
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def test_the_frames_of_an_interrupted_call_do_not_show_the_key(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials
+) -> None:
+    def interrupt(_: Seen) -> Reply:
+        signal.raise_signal(signal.SIGINT)
+        return Reply(hang_up=True)
+
+    server.otherwise = interrupt
+    with pytest.raises(KeyboardInterrupt) as caught:
+        open_client(credentials).request("POST", "messages", {"secret": Secret(KEY)})
+
+    assert frames_showing(KEY, caught.value) == []
+    assert frames_showing(base64.b64encode(f"{EMAIL}:{KEY}".encode()).decode(), caught.value) == []
+
+
+def test_the_most_detailed_log_does_not_show_the_key(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    open_client(credentials).request("POST", "messages", {"secret": Secret(KEY)})
+
+    assert "httpcore2" in caplog.text
+    assert KEY not in caplog.text
+    assert base64.b64encode(f"{EMAIL}:{KEY}".encode()).decode() not in caplog.text
+
+
+def test_the_log_of_a_socks_proxy_does_not_show_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://ann:proxypassword@proxy.example")
+    monkeypatch.setitem(sys.modules, "socksio", ModuleType("socksio"))
+    pool_options(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "https://chat.example.invalid")
+
+    assert not logging.getLogger("httpcore2.socks").isEnabledFor(logging.DEBUG)
+
+
+def test_a_closer_look_goes_to_the_host_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own encoding of `straße.example` is `strasse.example`, which is another host."""
+    looked_up = []
+
+    def getaddrinfo(host: str, *_: object) -> None:
+        looked_up.append(host)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    probe("https://straße.example", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), has_client_certificate=True)
+    naming_issuer(TLSFailed("unknown", reason="unknown_issuer"), "https://straße.example")
+
+    assert looked_up == ["xn--strae-oqa.example"] * 2
 
 
 @pytest.mark.parametrize(

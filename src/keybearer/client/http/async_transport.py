@@ -50,6 +50,8 @@ class AsyncTransport:
             return decoded(await self._pool.request(**encoded(request)))
         except ERRORS as error:
             failed = failure(error, self._state)
+        except BaseException as error:  # noqa: BLE001 - such as Ctrl-C; the frames of httpcore2 have the key
+            raise error.with_traceback(None) from None
         finally:
             self._users -= 1
             await self._close_if_unused()

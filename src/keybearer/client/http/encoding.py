@@ -19,6 +19,8 @@ _KEPT = "!$%&'()*+,/:;=?@[]~"
 """The characters of a path or a query that are sent as they are. The rest is percent-encoded."""
 
 _GZIP = 16 + zlib.MAX_WBITS
+_NOT_ASKED_FOR = {"br", "compress", "deflate", "x-compress", "zstd"}
+"""The other encodings of the registry. What else stands in Content-Encoding changes nothing, such as `utf-8`."""
 
 
 class UnusableAddress(ValueError):
@@ -69,7 +71,7 @@ def _address(text: str) -> tuple[httpcore2.URL, str]:
         target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_KEPT)
     except ValueError:
         raise UnusableAddress("not an address") from None
-    shown = f"[{host}]" if ":" in host else host
+    shown = f"[{host.partition('%')[0]}]" if ":" in host else host  # a zone means something on this machine only
     is_usual = port in {None, _PORTS.get(parts.scheme)}
     url = httpcore2.URL(scheme=parts.scheme, host=host, port=port, target=target)
     return url, shown if is_usual else f"{shown}:{port}"
@@ -85,17 +87,36 @@ def host_in_ascii(host: str) -> str:
 
 
 def decoded(response: httpcore2.Response) -> Response:
-    """The response as one of ours. Raises Garbled."""
-    headers = {name.decode("ascii").lower(): value.decode("utf-8", "replace") for name, value in response.headers}
-    return Response(response.status, headers, _unzipped(response.content, headers.get("content-encoding", "")))
+    """The response as one of ours. The values of a repeated header are joined. Raises Garbled."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers:
+        name, value = raw_name.decode("ascii").lower(), raw_value.decode("utf-8", "replace")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    body = response.content
+    if body and "content-encoding" in headers:
+        body = _without_encodings(body, headers["content-encoding"])
+    return Response(response.status, headers, body)
 
 
-def _unzipped(body: bytes, encoding: str) -> bytes:
-    if not body or encoding.lower() in {"", "identity"}:
-        return body
-    if encoding.lower() not in {"gzip", "x-gzip"}:
-        raise Garbled("of an encoding that was not asked for")
-    try:
-        return zlib.decompress(body, _GZIP)
-    except zlib.error:
-        raise Garbled("not gzip") from None
+def _without_encodings(body: bytes, encodings: str) -> bytes:
+    for encoding in reversed([one.strip() for one in encodings.lower().split(",")]):
+        if encoding in _NOT_ASKED_FOR:
+            raise Garbled("of an encoding that was not asked for")
+        if encoding in {"gzip", "x-gzip"}:
+            body = _unzipped(body)
+    return body
+
+
+def _unzipped(body: bytes) -> bytes:
+    """All members of a gzip file. Bytes after them are ignored, as other clients do."""
+    parts: list[bytes] = []
+    while not parts or body.startswith(b"\x1f\x8b"):
+        member = zlib.decompressobj(_GZIP)
+        try:
+            parts.append(member.decompress(body))
+        except zlib.error:
+            raise Garbled("not gzip") from None
+        if not member.eof:
+            raise Garbled("not complete")
+        body = member.unused_data
+    return b"".join(parts)

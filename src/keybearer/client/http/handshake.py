@@ -8,6 +8,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from keybearer.client.http.certificates import Certificate, certificate
+from keybearer.client.http.encoding import host_in_ascii
 from keybearer.errors import TLSFailed
 
 _DER = 2
@@ -118,13 +119,14 @@ def naming_issuer(error: TLSFailed, site: str, *, timeout: float = 3.0) -> TLSFa
 def _sent_certificates(site: str, timeout: float) -> list[Certificate]:
     """The chain that the server sends; empty if it cannot be read."""
     parts = urlsplit(site)
+    host = host_in_ascii(parts.hostname or "")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
         with (
-            socket.create_connection((parts.hostname or "", parts.port or 443), timeout=timeout) as plain,
-            context.wrap_socket(plain, server_hostname=parts.hostname) as secured,
+            socket.create_connection((host, parts.port or 443), timeout=timeout) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secured,
         ):
             if hasattr(secured, "get_unverified_chain"):  # Python 3.13 and later
                 return [certificate(one) for one in secured.get_unverified_chain()]
@@ -143,11 +145,11 @@ def probe(
     says so is lost. Without a request, it arrives.
     """
     parts = urlsplit(site)
-    address = (parts.hostname or "", parts.port or 443)
+    host = host_in_ascii(parts.hostname or "")
     try:
         with (
-            socket.create_connection(address, timeout=timeout) as plain,
-            context.wrap_socket(plain, server_hostname=parts.hostname) as secured,
+            socket.create_connection((host, parts.port or 443), timeout=timeout) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secured,
         ):
             secured.settimeout(min(1.0, timeout))
             with contextlib.suppress(TimeoutError):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from keybearer.client.operations.operation import FilePart
 
-_ESCAPES = str.maketrans({'"': "%22", "\\": "\\\\", "\r": "%0D", "\n": "%0A"})
+_ESCAPES = {code: f"%{code:02X}" for code in (*range(32), 127)} | {ord('"'): "%22", ord("\\"): "\\\\"}
+"""How a name is written: quotes and control characters cannot end it."""
 
 
 def multipart(pairs: Sequence[tuple[str, str]], files: Sequence[FilePart]) -> tuple[str, bytes]:
@@ -22,7 +23,7 @@ def multipart(pairs: Sequence[tuple[str, str]], files: Sequence[FilePart]) -> tu
     lines = [
         line
         for head, content in parts
-        for line in (f"--{boundary}".encode(), head.encode("utf-8", "surrogateescape"), b"", content)
+        for line in (f"--{boundary}".encode(), head.encode("utf-8", "replace"), b"", content)
     ]
     return f"multipart/form-data; boundary={boundary}", b"\r\n".join([*lines, f"--{boundary}--".encode(), b""])
 

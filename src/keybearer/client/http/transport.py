@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -64,6 +65,8 @@ class Transport:
             return decoded(self._pool.request(**encoded(request)))
         except ERRORS as error:
             failed = failure(error, self._state)
+        except BaseException as error:  # noqa: BLE001 - such as Ctrl-C; the frames of httpcore2 have the key
+            raise error.with_traceback(None) from None
         finally:
             self._users.pop()
             self._close_if_unused()
@@ -112,6 +115,7 @@ def _proxy_of(site: str) -> httpcore2.Proxy | None:
         raise ValueError("not the address of a proxy")
     if parts.scheme.startswith("socks"):
         importlib.import_module("socksio")  # an optional package, which httpcore2 loads only when it connects
+        logging.getLogger("httpcore2.socks").setLevel(logging.INFO)  # at DEBUG, its log has the login
     login = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
     return httpcore2.Proxy(
         httpcore2.URL(scheme=parts.scheme, host=host, port=parts.port, target="/"),
