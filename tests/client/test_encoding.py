@@ -203,7 +203,8 @@ def test_a_closer_look_goes_to_the_host_of_the_call(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "proxy", ["ftp://proxy.example", "http://", "http://proxy.example:x", "socks5://proxy.example"]
+    "proxy",
+    ["ftp://proxy.example", "http://", "http://proxy.example:x", "http://proxy..example", "socks5://proxy.example"],
 )
 def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(
     open_client: Opener, monkeypatch: pytest.MonkeyPatch, proxy: str

@@ -113,6 +113,7 @@ def _proxy_of(site: str) -> httpcore2.Proxy | None:
     host = host_in_ascii(parts.hostname or "")
     if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not host:
         raise ValueError("not the address of a proxy")
+    host.encode("idna")  # raises UnicodeError for labels that are empty or too long, as looking up the host would
     if parts.scheme.startswith("socks"):
         importlib.import_module("socksio")  # an optional package, which httpcore2 loads only when it connects
         logging.getLogger("httpcore2.socks").setLevel(logging.INFO)  # at DEBUG, its log has the login
