@@ -41,7 +41,7 @@ class Cap(Enum):
     ENTRIES = (5000, "entries of a list or an object in a parameter", "The request is refused.")
     MESSAGES = (5000, "messages that one request reads or marks", "The request is refused.")
     TERMS = (50, "terms of a narrow", "The request is refused.")
-    SEARCH_WORDS = (100, "words of a search", "a search has at most {most} words")
+    SEARCH_WORDS = (50, "words that one narrow searches for", "more than {most} words to search for")
     INVITED = (100, "people invited by one request", "Invite at most {most} people at once.")
     INVITED_TO = (200, "channels that an invitation names", "The request is refused.")
     FOLLOWED = (
@@ -177,7 +177,7 @@ class Cap(Enum):
         self.beyond = beyond
 
     def refusal(self, **values: int) -> str:
-        """What to say to who reaches it."""
+        """The text for somebody who reaches it."""
         return self.beyond.format(**{"most": self.most, **values})
 
 

@@ -30,7 +30,7 @@ IS_OPERANDS = {"dm", "starred", "unread", "mentioned", "alerted", "resolved", "f
 HAS_OPERANDS = {"link", "image", "attachment", "reaction"}
 MOST_TERMS = Cap.TERMS.most
 """Terms of one narrow. Each costs a look-up and makes the query longer."""
-MOST_WORDS = 50
+MOST_WORDS = Cap.SEARCH_WORDS.most
 """Words that one narrow searches for. Each makes the query longer."""
 SEARCH_MAX_LENGTH = 1000
 RESOLVED_PREFIX = "✔ "
@@ -68,7 +68,7 @@ def parse_narrow(value: object) -> tuple[Term, ...]:
         raise Refused(f"Invalid narrow: List should have at most {MOST_TERMS} items after validation, not {len(value)}")
     terms = tuple(_term(position, each) for position, each in enumerate(value))
     if sum(len(term.words) for term in terms) > MOST_WORDS:
-        raise bad_narrow(f"more than {MOST_WORDS} words to search for")
+        raise bad_narrow(Cap.SEARCH_WORDS.refusal())
     return terms
 
 

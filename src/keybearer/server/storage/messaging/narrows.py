@@ -27,10 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.limits import MOST_TEXT, Cap
+from keybearer.server.domain.limits import MOST_TEXT
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message, conversation_key
-from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term, bad_narrow
+from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
 from keybearer.server.domain.messaging.user_topics import TopicPolicy
 from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among
@@ -160,9 +160,6 @@ def _dm_including(_view: View, operand: object) -> Condition:
 
 
 def _search(_view: View, operand: object) -> Condition:
-    words = str(operand).replace('"', " ").split()
-    if len(words) > Cap.SEARCH_WORDS.most:
-        raise bad_narrow(Cap.SEARCH_WORDS.refusal())
     return and_(
         true(),
         *(
