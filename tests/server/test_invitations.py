@@ -12,7 +12,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import Refused, WeakPassword
-from keybearer.server.services import accounts, invitations, multiuse_invitations
+from keybearer.server.services import accounts, invitations, joining, multiuse_invitations
 from tests.in_process import InProcessServer, Known
 
 PASSWORD = "a fresh passphrase of mine 5521"
@@ -36,12 +36,12 @@ async def test_an_invitation_is_mailed_and_creates_an_account_with_a_key(server_
     assert (await invite(server, iago, invite_as="600")).json() == {"result": "success", "msg": ""}
     assert (await server.mails())[-1].recipient == GUEST_EMAIL
     token = await last_token(server)
-    joined = await invitations.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
+    joined = await joining.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
     assert (joined.account.delivery_email, joined.account.role) == (GUEST_EMAIL, Role.GUEST)
     response = await server.client().get("/api/v1/users/me", auth=(await server.known(GUEST_EMAIL)).auth)
     assert response.status_code == 200
     with pytest.raises(Refused):
-        await invitations.accept(server.context, token, full_name="Again", password=Secret(PASSWORD), origin=HERE)
+        await joining.accept(server.context, token, full_name="Again", password=Secret(PASSWORD), origin=HERE)
 
 
 async def test_a_list_of_brackets_does_not_block_other_requests(server: InProcessServer) -> None:
@@ -74,7 +74,7 @@ async def test_of_two_links_to_one_address_used_at_once_one_creates_the_account(
             tokens.append(await last_token(server))
         outcomes = await asyncio.gather(
             *(
-                invitations.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
+                joining.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
                 for token in tokens
             ),
             return_exceptions=True,
@@ -120,7 +120,7 @@ async def test_a_withdrawn_invitation_no_longer_works(server: InProcessServer) -
     (row,) = (await server.client().get("/api/v1/invites", auth=iago.auth)).json()["invites"]
     path = f"/api/v1/invites/{row['id']}"
     assert (await server.client().delete(path, auth=iago.auth)).status_code == 200
-    assert await invitations.find(server.context, await last_token(server)) is None
+    assert await joining.find(server.context, await last_token(server)) is None
     again = await server.client().delete(path, auth=iago.auth)
     assert again.json()["msg"] == "No such invitation"
 
@@ -132,8 +132,8 @@ async def test_a_mail_sent_again_ends_the_earlier_link(server: InProcessServer) 
     (row,) = (await server.client().get("/api/v1/invites", auth=iago.auth)).json()["invites"]
     response = await server.client().post(f"/api/v1/invites/{row['id']}/resend", auth=iago.auth)
     assert response.status_code == 200
-    assert await invitations.find(server.context, before) is None
-    assert await invitations.find(server.context, await last_token(server)) is not None
+    assert await joining.find(server.context, before) is None
+    assert await joining.find(server.context, await last_token(server)) is not None
 
 
 ROLES_GIVEN = [
@@ -163,22 +163,22 @@ async def test_an_invitation_ends_when_its_sender_may_no_longer_invite(server: I
     token = await last_token(server)
     await server.client().patch(f"/api/v1/users/{iago.id}", auth=olive.auth, data={"role": "400"})
     with pytest.raises(Refused):
-        await invitations.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
+        await joining.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
 
 
 async def test_a_deactivated_inviters_invitations_are_withdrawn(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     await invite(server, iago)
     await accounts.deactivate_person(server.context, None, iago.id)
-    assert await invitations.find(server.context, await last_token(server)) is None
+    assert await joining.find(server.context, await last_token(server)) is None
 
 
 async def test_a_weak_password_does_not_use_up_an_invitation(server: InProcessServer) -> None:
     await invite(server, await server.add_person("iago", Role.ADMINISTRATOR))
     token = await last_token(server)
     with pytest.raises(WeakPassword):
-        await invitations.accept(server.context, token, full_name="Yorick", password=Secret("weak"), origin=HERE)
-    await invitations.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
+        await joining.accept(server.context, token, full_name="Yorick", password=Secret("weak"), origin=HERE)
+    await joining.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.services import accounts, invitations, multiuse_invitations, server_data
+from keybearer.server.services import accounts, joining, multiuse_invitations, server_data
 from keybearer.server.storage import links
 from tests.in_process import InProcessServer, Known
 
@@ -56,7 +56,7 @@ async def mailed_token(server: InProcessServer) -> Secret:
 async def join(server: InProcessServer, email: str = EMAIL) -> Account:
     """Join by the invitation that was mailed last."""
     token = await mailed_token(server)
-    joined = await invitations.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
+    joined = await joining.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
     assert joined.account.delivery_email == email
     return joined.account
 

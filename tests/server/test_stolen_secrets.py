@@ -18,7 +18,7 @@ from keybearer.errors import SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
-from keybearer.server.services import accounts, invitations, multiuse_invitations, outbox, passwords
+from keybearer.server.services import accounts, joining, multiuse_invitations, outbox, passwords
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
@@ -80,7 +80,7 @@ def test_after_following_the_page_nothing_that_was_stolen_works(tmp_path: Path) 
         assert call(server.site, server.api_key_of()) == 200
         with pytest.raises(SecretRingError, match="lacks the secret"):
             server.on_data(with_stolen_secrets)
-        assert server.on_data(lambda context: invitations.find(context, several)) is None
+        assert server.on_data(lambda context: joining.find(context, several)) is None
         assert FIELD not in httpx2.get(f"{server.site}{reset[0]}", timeout=30).text
     assert len(COMMANDS) == 5
 

@@ -20,7 +20,7 @@ from keybearer.errors import KeybearerError, SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.named_keys import NewKey
-from keybearer.server.services import accounts, invitations, named_keys, passwords, realms, sessions
+from keybearer.server.services import accounts, joining, named_keys, passwords, realms, sessions
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
 from keybearer.server.services.sessions import SignedIn
@@ -181,7 +181,7 @@ def test_the_invitation_link_is_printed_and_mailed_and_works(data_dir: Path) -> 
     assert (mail["recipient"], printed.stdout.strip() in mail["text"]) == ("hamlet@example.com", True)
 
     async def join(context: Context) -> SignedIn:
-        return await invitations.accept(
+        return await joining.accept(
             context, Secret(found[1]), full_name="Hamlet", password=Secret(PASSWORD), origin=RequestOrigin()
         )
 

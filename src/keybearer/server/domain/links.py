@@ -35,6 +35,8 @@ LIFETIMES = {
 }
 
 
+INVITATIONS = (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION)
+
 MAILED = (
     LinkPurpose.INVITATION,
     LinkPurpose.MULTIUSE_INVITATION,

@@ -18,16 +18,14 @@ from keybearer.server.domain.permissions import check_may_invite_as, check_may_i
 from keybearer.server.services import attempts, mail_texts
 from keybearer.server.services.context import Context
 from keybearer.server.services.invitations import (
-    INVALID_LINK,
     SEVERAL,
     TOKEN_PURPOSE,
     check_caps,
     check_lifetime,
-    find,
-    is_still_valid,
     managed,
     send,
 )
+from keybearer.server.services.joining import INVALID_LINK, find, is_still_valid
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import check_seen
 from keybearer.server.storage import accounts, links

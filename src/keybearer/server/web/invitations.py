@@ -12,7 +12,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.links import Link, LinkPurpose
 from keybearer.server.domain.permissions import may_invite_as
-from keybearer.server.services import invitations, multiuse_invitations, profiles
+from keybearer.server.services import invitations, joining, multiuse_invitations, profiles
 from keybearer.server.services.invitations import InvitationFailed
 from keybearer.server.web.confirmation import ask_password, confirmed_caller
 from keybearer.server.web.notices import Notice
@@ -107,7 +107,7 @@ async def resend(visit: Visit) -> Response:
 
 async def show_join(visit: Visit) -> Response:
     """The form behind an invitation's link, or why there is none."""
-    invitation = await invitations.find(visit.context, visit.token())
+    invitation = await joining.find(visit.context, visit.token())
     if invitation is None:
         return visit.render("invitations/over.html", status=404)
     if invitation.purpose is LinkPurpose.MULTIUSE_INVITATION:
@@ -117,13 +117,13 @@ async def show_join(visit: Visit) -> Response:
 
 async def join(visit: Visit) -> Response:
     """Create the account and sign it in. By a link for several people, mail an invitation."""
-    invitation = await invitations.find(visit.context, visit.token())
+    invitation = await joining.find(visit.context, visit.token())
     if invitation is None:
         return visit.render("invitations/over.html", status=404)
     if invitation.purpose is LinkPurpose.MULTIUSE_INVITATION:
         return await _ask(visit)
     try:
-        signed_in = await invitations.accept(
+        signed_in = await joining.accept(
             visit.context,
             visit.token(),
             full_name=visit.text("full_name"),
