@@ -14,7 +14,7 @@ import trustme
 from click.testing import CliRunner, Result
 
 from keybearer.cli.commands.admin.command import admin
-from keybearer.server.storage.tables import to_microseconds
+from keybearer.server.storage.instants import to_microseconds
 from tests.cli.commands.test_admin import run_admin, run_init
 from tests.client.authority import Authority
 

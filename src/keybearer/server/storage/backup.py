@@ -19,8 +19,8 @@ from keybearer._version import __version__
 from keybearer.errors import FileError
 from keybearer.server.storage import schema
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.instants import from_microseconds, to_microseconds
 from keybearer.server.storage.messaging.tables import metadata, upload_chunks
-from keybearer.server.storage.tables import from_microseconds, to_microseconds
 from keybearer.store.atomic import replacement
 
 CHUNK = 500

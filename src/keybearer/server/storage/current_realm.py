@@ -11,8 +11,9 @@ from sqlalchemy import Integer, literal_column, select
 from keybearer.server.domain.realms import Realm
 from keybearer.server.storage import realms as realm_rows
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.instants import from_microseconds
 from keybearer.server.storage.shared_query import SharedQuery
-from keybearer.server.storage.tables import from_microseconds, realms
+from keybearer.server.storage.tables import realms
 
 ALL = select(realms)
 """All realms. There is at most one."""

@@ -28,8 +28,9 @@ from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.limits import MOST_EVENT_TEXT, Cap
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.storage.dialect import delete_some
+from keybearer.server.storage.instants import to_microseconds
 from keybearer.server.storage.prepared import Prepared
-from keybearer.server.storage.tables import event_counter, event_queues, events, to_microseconds
+from keybearer.server.storage.tables import event_counter, event_queues, events
 
 _APPENDED = Prepared(insert(events), columns=("id", "type", "fields", "recipients", "about"))
 _ADVANCED = Prepared(

@@ -18,10 +18,11 @@ from keybearer.server.storage import accounts as account_rows
 from keybearer.server.storage import current_realm
 from keybearer.server.storage.api_keys import split_networks
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.instants import from_microseconds
 from keybearer.server.storage.messaging.newest_messages import newest_message_id
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.shared_query import SharedQuery
-from keybearer.server.storage.tables import accounts, api_keys, from_microseconds
+from keybearer.server.storage.tables import accounts, api_keys
 
 _OWNERS = accounts.alias("owners")
 _COLUMNS = (

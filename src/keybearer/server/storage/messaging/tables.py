@@ -18,7 +18,8 @@ from sqlalchemy import (
     text,
 )
 
-from keybearer.server.storage.tables import Instant, metadata
+from keybearer.server.storage.instants import Instant
+from keybearer.server.storage.tables import metadata
 
 __all__ = ["metadata"]
 
