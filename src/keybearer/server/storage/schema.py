@@ -102,11 +102,6 @@ async def current_revision(url: str) -> str | None:
         return await connection.run_sync(_revision)
 
 
-async def is_up_to_date(url: str) -> bool:
-    """Whether the schema at `url` is this program's. Raises StorageError."""
-    return await current_revision(url) == HEAD
-
-
 async def check(connection: AsyncConnection, *, is_own: bool = False) -> None:
     """Raise SchemaError unless the schema is this program's or, if `is_own` is false, a newer one that it may use."""
     revision = await connection.run_sync(_revision)

@@ -27,11 +27,6 @@ class Place:
     is_sent: bool = False
 
     @property
-    def is_everything(self) -> bool:
-        """Whether it shows all messages of the account."""
-        return self == Place()
-
-    @property
     def terms(self) -> tuple[Term, ...]:
         """The place as a narrow."""
         if self.channel_id is not None:
