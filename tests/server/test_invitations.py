@@ -228,4 +228,4 @@ async def test_nobody_can_be_invited_to_a_dummy_address(server: InProcessServer)
     assert await server.mails() == []
     _, token = await multiuse_invitations.create(server.context, Caller(iago.account))
     with pytest.raises(Refused, match="reserved"):
-        await multiuse_invitations.ask(server.context, token, reserved, HERE)
+        await multiuse_invitations.request_invitation(server.context, token, reserved, HERE)

@@ -102,13 +102,13 @@ async def test_mails_by_a_link_are_limited_by_recipient_and_by_sender_address(
 ) -> None:
     token = token_in(await make_link(server, await server.add_person("iago", Role.ADMINISTRATOR)))
     for _ in range(2):
-        await multiuse_invitations.ask(server.context, token, EMAIL, HERE)
+        await multiuse_invitations.request_invitation(server.context, token, EMAIL, HERE)
     with pytest.raises(TooManyAttempts):
-        await multiuse_invitations.ask(server.context, token, EMAIL, HERE)
+        await multiuse_invitations.request_invitation(server.context, token, EMAIL, HERE)
     for number in range(18):
-        await multiuse_invitations.ask(server.context, token, f"a{number}@example.com", HERE)
+        await multiuse_invitations.request_invitation(server.context, token, f"a{number}@example.com", HERE)
     with pytest.raises(TooManyAttempts):
-        await multiuse_invitations.ask(server.context, token, "last@example.com", HERE)
+        await multiuse_invitations.request_invitation(server.context, token, "last@example.com", HERE)
 
 
 @pytest.mark.parametrize("role", [Role.OWNER, Role.ADMINISTRATOR])
@@ -130,13 +130,13 @@ async def test_a_link_ends_with_its_creators_rights(server: InProcessServer) -> 
     iago, petra = [await server.add_person(name, Role.ADMINISTRATOR) for name in ("iago", "petra")]
     await call(server, olive, "PATCH", "realm", can_invite_users_group={"new": 6})
     tokens = [token_in(await make_link(server, who)) for who in (iago, petra)]
-    await multiuse_invitations.ask(server.context, tokens[0], EMAIL, HERE)
+    await multiuse_invitations.request_invitation(server.context, tokens[0], EMAIL, HERE)
     # A member may still invite, but nobody can pass on a member's invitation.
     await call(server, olive, "PATCH", f"users/{iago.id}", role=400)
     await accounts.deactivate_person(server.context, None, petra.id)
     for token in tokens:
         with pytest.raises(Refused):
-            await multiuse_invitations.ask(server.context, token, "other@example.com", HERE)
+            await multiuse_invitations.request_invitation(server.context, token, "other@example.com", HERE)
     with pytest.raises(Refused):
         await join(server)
 
@@ -144,7 +144,7 @@ async def test_a_link_ends_with_its_creators_rights(server: InProcessServer) -> 
 async def test_a_link_is_listed_and_withdrawn_with_the_invitations_requested_by_it(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     path = await make_link(server, iago, invite_expires_in_minutes=60)
-    await multiuse_invitations.ask(server.context, token_in(path), EMAIL, HERE)
+    await multiuse_invitations.request_invitation(server.context, token_in(path), EMAIL, HERE)
     rows = (await call(server, iago, "GET", "invites"))["invites"]
     row = next(each for each in rows if each["is_multiuse"])
     assert row == {
@@ -217,7 +217,7 @@ async def test_a_changed_link_gives_the_new_role_and_channels_within_its_changer
     assert (await call(server, iago, "PATCH", "invites/multiuse/999"))["msg"] == "No such invitation"
     assert (await call(server, iago, "PATCH", place, invite_as=600))["result"] == "success"
     assert (await call(server, iago, "PATCH", place, stream_ids=[channels["closed"]]))["result"] == "success"
-    await multiuse_invitations.ask(server.context, token_in(path), EMAIL, HERE)
+    await multiuse_invitations.request_invitation(server.context, token_in(path), EMAIL, HERE)
     joined = await join(server)
     assert (joined.role, await followed_by(server, joined)) == (Role.GUEST, {"closed"})
 
@@ -260,7 +260,7 @@ async def test_a_link_invites_no_more_people_than_its_creator_may_invite(server:
     # Neither answer shows whether the address has an account.
     for email in (EMAIL, iago.account.delivery_email):
         with pytest.raises(Refused, match="Too many invitations are open"):
-            await multiuse_invitations.ask(server.context, token, email, HERE)
+            await multiuse_invitations.request_invitation(server.context, token, email, HERE)
 
 
 async def followed_by(server: InProcessServer, account: Account) -> set[str]:
@@ -293,7 +293,7 @@ async def test_people_follow_the_channels_of_their_invitation_and_default_channe
         email = f"joins{len(await server.mails())}@example.com"
         if by_link:
             token = token_in(await make_link(server, iago, **form))
-            await multiuse_invitations.ask(server.context, token, email, HERE)
+            await multiuse_invitations.request_invitation(server.context, token, email, HERE)
         else:
             await call(server, iago, "POST", "invites", invitee_emails=email, **form)
         assert await followed_by(server, await join(server, email)) == names, form

@@ -34,7 +34,7 @@ SHARE_OF_NAMED_KEY = 2
 class Cap(Enum):
     """The maximum of something: the number, what it counts, and the words of the refusal beyond it.
 
-    The reference of limits is generated from this table. Limits on one text, such as a name, stand with that text.
+    The reference of limits is generated from this table. Limits on one text, such as a name, are beside that text.
     """
 
     # One request. Every list has room for what Zulip's programs send at once: 5,000 ids.

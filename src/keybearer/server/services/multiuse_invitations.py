@@ -107,7 +107,7 @@ async def change(
         await change.record(AuditEvent.INVITATION_CHANGED, details={"email": SEVERAL, "role": new_role.label})
 
 
-async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin) -> None:
+async def request_invitation(context: Context, token: Secret, email: str, origin: RequestOrigin) -> None:
     """Mail an invitation to somebody who has the link of a multi-use one and enters an address.
 
     The answer does not show whether the address has an account; in that case the mail says so. Raises Refused for a

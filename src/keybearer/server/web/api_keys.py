@@ -15,7 +15,7 @@ from keybearer.server.web.visit import Visit
 ZULIPRC_TYPE = "application/octet-stream; charset=utf-8"
 
 
-def _ask(visit: Visit, refusal: Refused | None = None) -> Response:
+def _password_form(visit: Visit, refusal: Refused | None = None) -> Response:
     return visit.render_form("account/api_key_password.html", refusal)
 
 
@@ -48,7 +48,7 @@ def _show_own(visit: Visit, issued: IssuedKey, *, devices_removed: int | None = 
 async def confirm_own(visit: Visit) -> Response:
     """The question before replacing one's own key, with what will stop working."""
     if not visit.is_confirmed:
-        return _ask(visit, PasswordNeeded())
+        return _password_form(visit, PasswordNeeded())
     return await _question(visit)
 
 
@@ -67,7 +67,7 @@ async def regenerate_own(visit: Visit) -> Response:
     try:
         issued = await api_keys.regenerate_own(visit.context, visit.caller_once)
     except PasswordNeeded as needed:
-        return _ask(visit, needed)
+        return _password_form(visit, needed)
     return _show_own(visit, issued, devices_removed=removed)
 
 
@@ -76,7 +76,7 @@ async def download_own(visit: Visit) -> Response:
     try:
         return zuliprc_file(await api_keys.reveal_own(visit.context, visit.caller, event=AuditEvent.API_KEY_DOWNLOADED))
     except PasswordNeeded as needed:
-        return _ask(visit, needed)
+        return _password_form(visit, needed)
 
 
 async def show_bot(visit: Visit) -> Response:

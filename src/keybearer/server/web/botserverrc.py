@@ -16,7 +16,7 @@ from keybearer.zuliprc.document import botserver_section, render_botserverrc
 _NOT_IN_A_SECTION = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
-async def ask(visit: Visit) -> Response:
+async def show_form(visit: Visit) -> Response:
     """The question which bots the file will contain."""
     return await _form(visit)
 

@@ -121,7 +121,7 @@ async def join(visit: Visit) -> Response:
     if invitation is None:
         return visit.render("invitations/over.html", status=404)
     if invitation.purpose is LinkPurpose.MULTIUSE_INVITATION:
-        return await _ask(visit)
+        return await _request_invitation(visit)
     try:
         signed_in = await joining.accept(
             visit.context,
@@ -137,10 +137,10 @@ async def join(visit: Visit) -> Response:
     return visit.sign_in(visit.redirect("/settings/account/", notice=Notice.JOINED), signed_in.token)
 
 
-async def _ask(visit: Visit) -> Response:
+async def _request_invitation(visit: Visit) -> Response:
     email = visit.text("email")
     try:
-        await multiuse_invitations.ask(visit.context, visit.token(), email, visit.origin)
+        await multiuse_invitations.request_invitation(visit.context, visit.token(), email, visit.origin)
     except Refused as refusal:
         return visit.render_form("invitations/ask.html", refusal, email=email)
     return visit.render("invitations/asked.html")

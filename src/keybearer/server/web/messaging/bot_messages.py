@@ -13,7 +13,7 @@ from keybearer.server.web.visit import Visit
 PER_PAGE = 50
 
 
-async def ask(visit: Visit) -> Response:
+async def show_question(visit: Visit) -> Response:
     """The question before looking. Nothing is shown, and nothing is recorded."""
     bot = await bot_messages.find_bot(visit.context, visit.caller, visit.id("bot_id"))
     return visit.render("messages/bot_question.html", bot=bot)
