@@ -1,15 +1,15 @@
-"""Writers of an SQLite file that arrive together share one commit. Each is answered as if it had its own.
+"""Writers of an SQLite file that arrive together share one commit. Each gets the same result as with its own.
 
-A commit waits for the disk, and that is what most of a small transaction's time is spent on. So those who come while
-one is under way run one after another in the next transaction, each in a savepoint of its own:
+Most of the time of a small transaction is spent waiting for the disk in its commit. So the writers that arrive while a
+transaction is in progress run one after another in the next one, each in a savepoint of its own:
 
-- Members never overlap, and come in the order in which they asked. Each reads what those before it have written.
-- Whatever a member came to, a refusal as well, it is told only after the commit: what it read may not last otherwise.
-- A member that raises undoes its own savepoint only. A commit that fails fails all of them.
-- A member that is cancelled while it works undoes its savepoint; later, what it wrote stays.
+- Members never overlap, and run in the order in which they asked. Each reads what those before it have written.
+- A member gets its result, even a refusal, only after the commit: if that fails, what it has read is not stored.
+- If a member raises, only its own savepoint is undone. If the commit fails, all members fail.
+- If a member is cancelled while it works, its savepoint is undone. If it is cancelled later, what it wrote stays.
 - A transaction takes 32 members at most, and no further one after five milliseconds.
-- The lock of the file is tried without waiting, and again a little later: the event loop does not stand still for
-  a writer in another process.
+- The lock of the file is tried without waiting, and again a little later, so that the event loop never waits for a
+  writer in another process.
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from keybearer.server.api.messaging.emoji import PATH as EMOJI_PATH
-from keybearer.server.api.messaging.fixed_settings import (
+from keybearer.server.api.messaging.default_user_settings import (
     OLD_DISPLAY_SETTINGS,
     OLD_NOTIFICATION_SETTINGS,
-    REALM_SETTINGS,
     USER_SETTINGS,
 )
+from keybearer.server.api.messaging.emoji import PATH as EMOJI_PATH
+from keybearer.server.api.messaging.fixed_realm_settings import REALM_SETTINGS
 from keybearer.server.api.profiles import profile
 from keybearer.server.api.realms import groups_fields
 from keybearer.server.domain.account_events import settings_fields

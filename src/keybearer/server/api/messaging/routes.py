@@ -10,8 +10,8 @@ from keybearer.server.api.messaging import (
     channels,
     default_channels,
     emoji,
+    empty_lists,
     event_queues,
-    fixed_settings,
     flags,
     messages,
     muted_users,
@@ -46,5 +46,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *read_receipts.ENDPOINTS,
     *presences.ENDPOINTS,
     *bot_storage.ENDPOINTS,
-    *fixed_settings.ENDPOINTS,
+    *empty_lists.ENDPOINTS,
 )

@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from keybearer.server.api.description import BOOLEAN, EMAIL, INTEGER, NUMBER, STRING, Schema, array, by_key, record
-from keybearer.server.api.messaging.fixed_settings import (
+from keybearer.server.api.messaging.default_user_settings import (
     OLD_DISPLAY_SETTINGS,
     OLD_NOTIFICATION_SETTINGS,
-    REALM_SETTINGS,
     USER_SETTINGS,
 )
+from keybearer.server.api.messaging.fixed_realm_settings import REALM_SETTINGS
 from keybearer.server.api.messaging.initial_state import NOTHING_OF_OURS
 from keybearer.server.api.messaging.shapes import (
     BOT_FIELDS,

@@ -1,23 +1,15 @@
-"""What Zulip's clients ask about an organization and a person's settings, and what is the same in all organizations
-here.
-"""
+"""The settings of an organization that have the same value in all organizations here."""
 
 from __future__ import annotations
 
 import time
 
-from keybearer.server.api.answers import Answer, success
-from keybearer.server.api.call import Call
-from keybearer.server.api.description import array
-from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.event_queues import LONG_POLL_TIMEOUT
-from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.channels import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
 from keybearer.server.domain.messaging.messages import CONTENT_MAX_LENGTH, EDITABLE_FOR, NO_TOPIC, TOPIC_MAX_LENGTH
 from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, PING_EVERY
 from keybearer.server.domain.messaging.uploads import MAX_SIZE_MIB
 from keybearer.server.domain.realms import SystemGroup
-from keybearer.server.domain.rules import EVERYBODY
 
 _STARTED = int(time.time())
 """When this worker started, in seconds since 1970 UTC. If it changes, clients load everything again."""
@@ -170,160 +162,3 @@ REALM_SETTINGS: dict[str, object] = {
     "realm_scheduled_deletion_date": None,
 }
 """Settings of an organization that have a fixed value here, by their names in `register`."""
-
-USER_SETTINGS: dict[str, object] = {
-    "twenty_four_hour_time": True,
-    "default_language": "en",
-    "timezone": "",
-    "emojiset": "google",
-    "color_scheme": 1,
-    "demote_inactive_streams": 1,
-    "display_emoji_reaction_users": True,
-    "dense_mode": True,
-    "email_address_visibility": 1,
-    "enable_desktop_notifications": True,
-    "enable_digest_emails": False,
-    "enable_drafts_synchronization": False,
-    "enable_followed_topic_audible_notifications": True,
-    "enable_followed_topic_desktop_notifications": True,
-    "enable_followed_topic_email_notifications": False,
-    "enable_followed_topic_push_notifications": False,
-    "enable_followed_topic_wildcard_mentions_notify": True,
-    "enable_login_emails": True,
-    "enable_marketing_emails": False,
-    "enable_offline_email_notifications": False,
-    "enable_offline_push_notifications": False,
-    "enable_online_push_notifications": False,
-    "enable_sounds": True,
-    "enable_stream_audible_notifications": False,
-    "enable_stream_desktop_notifications": False,
-    "enable_stream_email_notifications": False,
-    "enable_stream_push_notifications": False,
-    "enter_sends": False,
-    "fluid_layout_width": False,
-    "high_contrast_mode": False,
-    "left_side_userlist": False,
-    "message_content_in_email_notifications": True,
-    "notification_sound": "zulip",
-    "pm_content_in_desktop_notifications": True,
-    "presence_enabled": True,
-    "send_private_typing_notifications": True,
-    "send_read_receipts": True,
-    "send_stream_typing_notifications": True,
-    "starred_message_counts": True,
-    "translate_emoticons": False,
-    "user_list_style": 2,
-    "web_escape_navigates_to_home_view": True,
-    "web_font_size_px": 14,
-    "web_home_view": "inbox",
-    "web_line_height_percent": 122,
-    "web_mark_read_on_scroll_policy": 1,
-    "web_stream_unreads_count_display_policy": 2,
-    "wildcard_mentions_notify": True,
-    "allow_private_data_export": False,
-    "automatically_follow_topics_policy": 1,
-    "automatically_unmute_topics_in_muted_streams_policy": 2,
-    "automatically_follow_topics_where_mentioned": True,
-    "desktop_icon_count_display": 1,
-    "email_notifications_batching_period_seconds": 120,
-    "hide_ai_features": False,
-    "realm_name_in_email_notifications_policy": 1,
-    "receives_typing_notifications": True,
-    "resolved_topic_notice_auto_read_policy": "except_followed",
-    "web_animate_image_previews": "on_hover",
-    "web_channel_default_view": 1,
-    "web_inbox_show_channel_folders": True,
-    "web_left_sidebar_show_channel_folders": True,
-    "web_left_sidebar_unreads_count_summary": True,
-    "web_navigate_to_sent_message": True,
-    "web_suggest_update_timezone": True,
-    "available_notification_sounds": ["zulip"],
-    "emojiset_choices": [{"key": "google", "text": "Google"}],
-}
-"""The settings of every person that only tell clients what to do by themselves."""
-
-
-OLD_DISPLAY_SETTINGS = (
-    "color_scheme",
-    "default_language",
-    "demote_inactive_streams",
-    "dense_mode",
-    "emojiset",
-    "emojiset_choices",
-    "enable_drafts_synchronization",
-    "enter_sends",
-    "fluid_layout_width",
-    "high_contrast_mode",
-    "left_side_userlist",
-    "starred_message_counts",
-    "timezone",
-    "translate_emoticons",
-    "twenty_four_hour_time",
-    "web_home_view",
-)
-OLD_NOTIFICATION_SETTINGS = (
-    "available_notification_sounds",
-    "desktop_icon_count_display",
-    "email_notifications_batching_period_seconds",
-    "enable_desktop_notifications",
-    "enable_digest_emails",
-    "enable_login_emails",
-    "enable_marketing_emails",
-    "enable_offline_email_notifications",
-    "enable_offline_push_notifications",
-    "enable_online_push_notifications",
-    "enable_sounds",
-    "enable_stream_audible_notifications",
-    "enable_stream_desktop_notifications",
-    "enable_stream_email_notifications",
-    "enable_stream_push_notifications",
-    "message_content_in_email_notifications",
-    "notification_sound",
-    "pm_content_in_desktop_notifications",
-    "presence_enabled",
-    "realm_name_in_email_notifications_policy",
-    "wildcard_mentions_notify",
-)
-"""The settings that clients without the capability `user_settings_object` find next to the others (before feature level
-89 they had no other place).
-"""
-
-
-async def get_linkifiers(_call: Call) -> Answer:
-    """`GET realm/linkifiers`."""
-    return success(linkifiers=[])
-
-
-async def get_filters(_call: Call) -> Answer:
-    """`GET realm/filters`: the linkifiers in their old form."""
-    return success(filters=[])
-
-
-async def get_profile_fields(_call: Call) -> Answer:
-    """`GET realm/profile_fields`."""
-    return success(custom_fields=[])
-
-
-ENDPOINTS = (
-    Endpoint.get(
-        "realm/linkifiers",
-        get_linkifiers,
-        EVERYBODY.may(Scope.READ),
-        "Organizations here have none.",
-        gives={"linkifiers": array({})},
-    ),
-    Endpoint.get(
-        "realm/filters",
-        get_filters,
-        EVERYBODY.may(Scope.READ),
-        "The linkifiers in their old form.",
-        gives={"filters": array({})},
-    ),
-    Endpoint.get(
-        "realm/profile_fields",
-        get_profile_fields,
-        EVERYBODY.may(Scope.READ),
-        "Organizations here have none of their own.",
-        gives={"custom_fields": array({})},
-    ),
-)
