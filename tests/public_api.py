@@ -98,7 +98,9 @@ def _signature(value: object) -> str:
         text = str(inspect.signature(value))  # type: ignore[arg-type]
     except ValueError:
         return "(...)"
-    return _ADDRESS.sub("", text.replace("'", "").replace('"', ""))
+    for internal in ("'", '"', "models."):  # users import models from `keybearer`
+        text = text.replace(internal, "")
+    return _ADDRESS.sub("", text)
 
 
 if __name__ == "__main__":
