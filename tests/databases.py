@@ -56,11 +56,11 @@ class PostgreSQLServer:
         """The address of one of its databases."""
         return str(self._server.get_uri(database=name))
 
-    def execute(self, statement: str, *arguments: object) -> None:
-        """One statement, as the superuser, outside a transaction."""
+    def execute(self, statement: str, *arguments: object, url: str | None = None) -> None:
+        """One statement, as the superuser, outside a transaction, in the database at `url` (default: `postgres`)."""
 
         async def run() -> None:
-            connection = await asyncpg.connect(self.url())
+            connection = await asyncpg.connect(url or self.url())
             try:
                 await connection.execute(statement, *arguments)
             finally:

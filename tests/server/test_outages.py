@@ -109,6 +109,46 @@ async def test_every_door_says_503_and_the_log_says_so_once(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+@contextmanager
+def missing_devices(request: pytest.FixtureRequest, server: InProcessServer) -> Iterator[None]:
+    """The table of devices has another name within the block, so callers are admitted and only handlers fail."""
+    url = str(server.settings.database_url)
+
+    def rename(old: str, new: str) -> None:
+        statement = f"ALTER TABLE {old} RENAME TO {new}"
+        if url.startswith("postgresql"):
+            postgresql: PostgreSQLServer = request.getfixturevalue("postgresql_server")
+            postgresql.execute(statement, url=url)
+        else:
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+                connection.execute(statement)
+
+    rename("devices", "devices_elsewhere")
+    try:
+        yield
+    finally:
+        rename("devices_elsewhere", "devices")
+
+
+async def test_a_missing_table_is_an_outage_on_both_databases(
+    server_on_each: InProcessServer, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    browser = by_session(await server.signed_in(hamlet))
+    calls: list[tuple[Headers, str, str]] = [
+        (by_key(hamlet.auth), "POST", "/api/v1/register_client_device"),
+        (browser, "GET", "/settings/sessions/"),
+    ]
+    with missing_devices(request, server):
+        for who, method, path in calls * 2:
+            check_is_unavailable(server, path, await call(server, who, method, path, {}))
+    for who, method, path in calls:
+        assert (await call(server, who, method, path, {})).status == 200, path
+    assert logged(caplog) == [logging.ERROR]
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_a_page_that_could_not_be_shown_links_to_itself(
     server: InProcessServer, request: pytest.FixtureRequest
 ) -> None:

@@ -307,6 +307,26 @@ async def test_a_database_that_accepts_no_writes_is_an_outage(database: Database
             await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
 
 
+async def test_a_table_that_may_not_be_used_is_an_outage(
+    postgresql_url: str, postgresql_server: PostgreSQLServer
+) -> None:
+    for statement in ("CREATE ROLE clerk LOGIN", "GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk"):
+        postgresql_server.execute(statement, url=postgresql_url)
+    try:
+        database = await Database.open(postgresql_url.replace("postgres:", "clerk:", 1))
+        try:
+            postgresql_server.execute("REVOKE ALL ON realms FROM clerk", url=postgresql_url)
+            for begin in (database.read, database.write):
+                with pytest.raises(StorageError, match="refuses a statement: permission denied for table realms"):
+                    async with begin() as connection:
+                        await count_realms(connection)
+        finally:
+            await database.close()
+    finally:
+        for statement in ("DROP OWNED BY clerk", "DROP ROLE clerk"):
+            postgresql_server.execute(statement, url=postgresql_url)
+
+
 async def test_a_connection_closed_by_the_server_is_replaced_before_it_is_used(
     postgresql_url: str, postgresql_server: PostgreSQLServer
 ) -> None:

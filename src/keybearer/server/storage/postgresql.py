@@ -164,7 +164,7 @@ class PostgreSQLDriver:
         await connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_WAITS}"))
 
     def is_held_up(self, error: Exception) -> bool:
-        return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") == _LOCK_NOT_AVAILABLE
+        return _code_of(error) == _LOCK_NOT_AVAILABLE
 
     async def check_after_migration(self, connection: AsyncConnection) -> None:
         """Nothing: PostgreSQL has checked each statement."""
@@ -184,11 +184,15 @@ class PostgreSQLDriver:
     def explain(self, error: Exception) -> StorageError | None:
         if isinstance(error, PoolTimeout):
             return StorageError("The database is too busy", hint="Try again in a moment.")
-        is_outage = isinstance(error, OperationalError | InterfaceError | InternalError) or (
-            isinstance(error, DBAPIError) and (error.connection_invalidated or _is_outage(error.orig))
-        )
-        is_outage |= isinstance(error, asyncpg.PostgresError) and _is_outage(error)
-        if is_outage or isinstance(error, TimeoutError | OSError | asyncpg.InterfaceError):
+        code = _code_of(error)
+        if code in _NO_ACCESS:
+            refusal = str(_servers_own(error)).partition("\n")[0]
+            return StorageError(f"The PostgreSQL server refuses a statement: {refusal}")
+        if (
+            isinstance(error, _OUTAGE_ERRORS)
+            or code.startswith(_OUTAGES)
+            or (isinstance(error, DBAPIError) and error.connection_invalidated)
+        ):
             return StorageError(
                 "The PostgreSQL server cannot be used", hint="Check that it is running, then try again."
             )
@@ -204,15 +208,25 @@ def _check_is_open(connection: Any, *_: object) -> None:  # noqa: ANN401  as SQL
         raise DisconnectionError
 
 
+_OUTAGE_ERRORS = (OperationalError, InterfaceError, InternalError, TimeoutError, OSError, asyncpg.InterfaceError)
 _OUTAGES = ("08", "25006", "40", "53", "55", "57", "58", "XX")
 """How the server's codes for its own failures begin: no connection, read-only, rolled back, out of resources, not
 ready, stopped by its operator, disk failure, internal error (PostgreSQL's appendix A).
 """
 
+_NO_ACCESS = ("42501", "42P01")
+"""The codes for a missing permission and a missing table. Both were there when the database was opened."""
 
-def _is_outage(error: object) -> bool:
-    """Whether the server's code means that the server fails, not the statement."""
-    return str(getattr(error, "sqlstate", "")).startswith(_OUTAGES)
+
+def _servers_own(error: BaseException) -> BaseException:
+    """The error as asyncpg raised it."""
+    own = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else None
+    return own or error
+
+
+def _code_of(error: Exception) -> str:
+    """The server's code for an error of its own. Empty for other errors."""
+    return str(getattr(_servers_own(error), "sqlstate", ""))
 
 
 def _one_for_each_host(dsn: str) -> list[str]:
