@@ -126,7 +126,7 @@ def test_an_invalid_proxy_is_a_fault(far: Patient, address: str) -> None:
 
 
 def test_a_proxy_without_an_address_is_a_fault(far: Patient) -> None:
-    assert far.examined(HTTP_PROXY="http://[").kinds == ["plain_http", "proxy", "proxy_failed"]
+    assert far.examined(HTTP_PROXY="http://[").kinds == ["plain_http", "proxy", "proxy_unusable"]
 
 
 @pytest.mark.parametrize("exempt", ["chat.example.invalid", "*", "*.invalid", ".example.invalid:80"])
