@@ -138,7 +138,7 @@ async def test_a_page_answers_408_to_a_slow_form(server: InProcessServer) -> Non
     door, admission = PagesDoor(), Admission(server.context, POST, None, {})
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        await door.refuse(admission, TooSlow())(scope, receive, send)
+        await (await door.refuse(admission, TooSlow()))(scope, receive, send)
 
     answer = await ask(refuse, "POST", "/settings/account/name/")
     assert answer.status == 408

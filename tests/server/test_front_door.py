@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -192,3 +193,20 @@ async def test_the_security_log_describes_a_refused_call(server: InProcessServer
 async def test_an_unknown_path_is_answered_with_a_page_as_in_zulip(server: InProcessServer, path: str) -> None:
     answer = await ask(server.app, "GET", path)
     assert (answer.status, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("path", ["/help/", "/login/", "/no-such-page/"])
+async def test_a_call_by_key_does_not_wait_for_many_pages_of_strangers(server: InProcessServer, path: str) -> None:
+    hamlet = await server.add_person("hamlet")
+    answered: list[str] = []
+
+    async def get(path: str, who: Headers) -> None:
+        await ask(server.app, "GET", path, who)
+        answered.append(path)
+
+    pages = [asyncio.create_task(get(path, {})) for _ in range(300)]
+    await asyncio.sleep(0)
+    await get("/api/v1/users/me", by_key(hamlet.auth))
+    before = len(answered)
+    await asyncio.gather(*pages)
+    assert before < 150

@@ -62,7 +62,7 @@ class WireDoor:
                 answer = answer.naming(unsupported)
         return self._response(admission, answer)
 
-    def refuse(self, admission: Admission, refusal: Refused) -> WholeResponse:
+    async def refuse(self, admission: Admission, refusal: Refused) -> WholeResponse:
         if isinstance(refusal, CSRFFailed):
             admission.quota = None  # as in Zulip, which checks the token before it counts the call
         return self._response(admission, self._refusal(admission, refusal))

@@ -74,7 +74,7 @@ class Door(Protocol):
         """What the route's handler returns for an admitted request. May raise Refused."""
         ...
 
-    def refuse(self, admission: Admission, refusal: Refused) -> Response:
+    async def refuse(self, admission: Admission, refusal: Refused) -> Response:
         """The answer for something that a rule forbids, or that the server currently cannot do."""
         ...
 
@@ -139,7 +139,7 @@ class FrontDoor:
                 except Disconnected:
                     return
                 except Exception as error:  # noqa: BLE001  every failure gets an answer
-                    response = self._answer_error(door, admission, error)
+                    response = await self._answer_error(door, admission, error)
                     if request.has_body and not await discard(request, receive):
                         added.append(_CLOSES)
                 else:
@@ -166,18 +166,18 @@ class FrontDoor:
                 self._log.note(admission, path, status, time.perf_counter() - began)
             request_id.set("")
 
-    def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
+    async def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
         match error:
             case Refused():
                 self._record_refusal(admission, error)
-                return door.refuse(admission, error)
+                return await door.refuse(admission, error)
             case StorageError():
                 # Most are already known. A sealed text that does not open is not.
                 self._context.database.outage.note_failure(error, writing=admission.request.changes_something)
-                return door.refuse(admission, Unavailable())
+                return await door.refuse(admission, Unavailable())
             case _:
                 _log.error("%s failed", admission.name, exc_info=error)
-                return door.refuse(admission, Failed())
+                return await door.refuse(admission, Failed())
 
     def _find(self, request: Request) -> tuple[Door, Admission]:
         door = self._doors[-1]

@@ -43,7 +43,7 @@ class HealthDoor:
         assert isinstance(response, Response)
         return response
 
-    def refuse(self, admission: Admission, refusal: Refused) -> Response:
+    async def refuse(self, admission: Admission, refusal: Refused) -> Response:
         if isinstance(refusal, MethodNotAllowed):
             return PlainTextResponse(f"{refusal.message}\n", 405, {**_HEADERS, "allow": "GET, HEAD"})
         return PlainTextResponse("not ready\n", 503, _HEADERS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, final
 
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -21,6 +24,11 @@ from keybearer.server.web.routes import ROUTES
 from keybearer.server.web.visit import Visit, login_path
 
 PREFIX = Prefix("", Way.SESSION | Way.NOBODY, number="[0-9]{1,9}", word="[A-Za-z0-9_-]+")
+PAGES_OF_STRANGERS = 4
+"""Pages for strangers that one worker writes at the same time. Each takes almost half a millisecond, so that a thousand
+at once would make all other requests wait.
+"""
+
 _ROBOTS = "User-agent: *\nDisallow: /\n"
 
 
@@ -40,6 +48,7 @@ class PagesDoor:
 
     def __init__(self) -> None:
         self._assets = load_assets()
+        self._turns = asyncio.Semaphore(PAGES_OF_STRANGERS)
 
     def find_file(self, request: Request) -> _Framed | None:
         if request.method != "GET":
@@ -51,12 +60,25 @@ class PagesDoor:
 
     async def answer(self, admission: Admission, route: Route) -> _Framed:
         _check_text(admission.fields)
-        response: Any = await route.handler(Visit(admission))
+        # A form of a stranger takes no turn here: signing in waits for the passwords of others.
+        async with self._turn(admission) if admission.request.method == "GET" else nullcontext():
+            response: Any = await route.handler(Visit(admission))
         assert isinstance(response, Response)
         return _Framed(response, admission.request)
 
-    def refuse(self, admission: Admission, refusal: Refused) -> _Framed:
-        return _Framed(self._refusal(admission, refusal), admission.request)
+    async def refuse(self, admission: Admission, refusal: Refused) -> _Framed:
+        async with self._turn(admission):
+            return _Framed(self._refusal(admission, refusal), admission.request)
+
+    @asynccontextmanager
+    async def _turn(self, admission: Admission) -> AsyncIterator[None]:
+        """A turn to write a page. Only strangers wait for one."""
+        if admission.identified is not None:
+            yield
+            return
+        async with self._turns:
+            await asyncio.sleep(0)  # otherwise a page that waits for nothing would take its turn at once
+            yield
 
     def _refusal(self, admission: Admission, refusal: Refused) -> Response:
         visit = Visit(admission)

@@ -90,7 +90,7 @@ class FilesDoor:
         response.raw_headers.extend(key_expires(admission))
         return response
 
-    def refuse(self, admission: Admission, refusal: Refused) -> Response:
+    async def refuse(self, admission: Admission, refusal: Refused) -> Response:
         request, headers, status = admission.request, dict(_HEADERS), 400
         by_key = request.header(b"authorization") is not None
         if isinstance(refusal, NotLoggedIn) and not by_key and "text/html" in (request.header(b"accept") or ""):
