@@ -25,19 +25,23 @@ from keybearer.server.http.shared_limits import SharedWindows
 from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.settings import Limit
 
+RESOLUTION = 0.01
+"""Seconds within which calls count as made at the same moment."""
+
 
 @final
 class MovingWindow:
     """At most `most` calls within the last `seconds` for each key, counted exactly, in the memory of one worker."""
 
-    __slots__ = ("_next_sweep", "_times", "most", "seconds")
+    __slots__ = ("_latest", "_next_sweep", "_times", "most", "seconds")
 
     def __init__(self, most: int, seconds: float) -> None:
         self.most = most
         self.seconds = seconds
         self._times: dict[int | str, float | list[float]] = {}
         """When each key was used. A single time is kept without a list, which would take three times the memory."""
-        self._next_sweep = time.monotonic() + seconds
+        self._latest = time.monotonic()
+        self._next_sweep = self._latest + seconds
 
     @property
     def limit(self) -> Limit:
@@ -47,6 +51,10 @@ class MovingWindow:
     def count(self, key: int | str) -> Quota:
         """Count one more call and return what is left. If nothing is left, count nothing and raise TooManyAttempts."""
         now = time.monotonic()
+        if now - self._latest < RESOLUTION:
+            now = self._latest  # one object instead of many
+        else:
+            self._latest = now
         if now >= self._next_sweep:
             self._sweep(now)
         start = now - self.seconds

@@ -33,7 +33,7 @@ BUSY_TIMEOUT = 10.0
 
 WAL_AGAIN_AFTER = 0.01
 LARGEST_LOOKUP = 512
-LOOKUP_CACHE = 10 * 1024
+LOOKUP_CACHE = 14 * 1024
 """Kibibytes of the file that a look-up caches. SQLite's default of 2 MiB holds the index of some thousand keys."""
 LOOKUP_TIMEOUT = 0.5
 """Seconds that the event loop waits while SQLite repairs the file after a crash. It waits for nothing else."""
