@@ -94,7 +94,7 @@ def test_a_full_disk_is_a_failure(keybearer: CommandLine) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
-def heed_interrupts() -> None:
+def react_to_interrupts() -> None:
     """Background jobs of a shell ignore interrupts, and so do their children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -105,7 +105,7 @@ def test_an_interrupted_command_stops_without_a_traceback(keybearer: CommandLine
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
+        preexec_fn=react_to_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
     )
     assert process.stdin is not None
     process.stdin.write(b"x" * (3 << 20))  # more than a pipe holds: when this returns, the command is reading

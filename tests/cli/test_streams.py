@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command_line import SCRIPT, CommandLine, Finished
-from tests.cli.test_main import heed_interrupts
+from tests.cli.test_main import react_to_interrupts
 from tests.client.scripted_server import Reply, ScriptedServer, Seen, success
 
 KEY = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
@@ -180,7 +180,7 @@ def test_ctrl_c_while_the_command_is_loading_ends_with_130_and_without_a_traceba
         env={"PATH": os.environ["PATH"], "HOME": str(somebody.home), "PYTHONPATH": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
+        preexec_fn=react_to_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
     )
     deadline = time.monotonic() + 60
     while not runs.exists():
@@ -201,7 +201,7 @@ def test_a_signal_during_the_spinner_leaves_the_cursor_visible(
 ) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
-        heed_interrupts()
+        react_to_interrupts()
         environ = {"PATH": os.environ["PATH"], "HOME": str(somebody.home), "TERM": "xterm"}
         os.execve(SCRIPT, [SCRIPT, "whoami"], environ)  # noqa: S606 - no shell is wanted
     shown = _read_until(terminal, "\x1b[?25l")

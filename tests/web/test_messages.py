@@ -97,9 +97,9 @@ def test_people_can_edit_their_own_message(tab: Page, server: RunningServer, org
     say(server, organization.owner.delivery_email, "A mistak")
     tab.goto(server.site + BUILDS)
     tab.locator(".message").last.get_by_role("link", name="Edit message").click()
-    tab.locator("#edited").fill("A mistake, mended")
+    tab.locator("#edited").fill("A mistake, fixed")
     tab.get_by_role("button", name="Save").click()
-    expect(tab.locator(".message").last).to_contain_text("A mistake, mended")
+    expect(tab.locator(".message").last).to_contain_text("A mistake, fixed")
     expect(tab.locator(".message").last).to_contain_text("edited")
 
 

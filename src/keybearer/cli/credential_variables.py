@@ -10,7 +10,7 @@ from keybearer.zuliprc.fields import FIELDS, INSECURE, LOCATORS
 CARRIERS = tuple(field for field in FIELDS.values() if field.variable)
 """The settings that have a variable. The token of an outgoing webhook bot has none."""
 
-HEEDED = frozenset(
+READ_BY_PROGRAMS = frozenset(
     [*(field.variable for field in CARRIERS), *(locator.variable for locator in LOCATORS)],
 )
 """All variables that a program reads when it looks for credentials."""
@@ -26,5 +26,5 @@ def variables(credentials: Credentials) -> dict[str, str]:
 
 def environment(credentials: Credentials, environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` with these credentials and no others."""
-    kept = {name: value for name, value in environ.items() if name not in HEEDED}
+    kept = {name: value for name, value in environ.items() if name not in READ_BY_PROGRAMS}
     return {**kept, **variables(credentials)}

@@ -19,7 +19,7 @@ from keybearer.cli.commands.messages import parse_narrow
 from keybearer.client.sync import Client
 from tests.cli.command_line import SCRIPT, CommandLine
 from tests.cli.served import Person, Town
-from tests.cli.test_main import heed_interrupts
+from tests.cli.test_main import react_to_interrupts
 from tests.client.scripted_server import Reply, ScriptedServer, Seen, success
 
 KEY = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
@@ -148,7 +148,7 @@ def listening(person: Person, *options: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
+        preexec_fn=react_to_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
     )
     try:
         yield process

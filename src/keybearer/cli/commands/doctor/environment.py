@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from keybearer.cli.commands.doctor.findings import Finding
-from keybearer.cli.credential_variables import HEEDED
+from keybearer.cli.credential_variables import READ_BY_PROGRAMS
 from keybearer.client.http.proxies import Proxy
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values
@@ -32,7 +32,7 @@ def check_variables(named_by: str, environ: Mapping[str, str]) -> Iterator[Findi
             f"Unset {PROFILE.variable}, or {CONFIG_FILE.variable}",
         )
     names = set(Environment(environ).names("ZULIP"))
-    for name in sorted(names - HEEDED - _OF_OTHERS):
+    for name in sorted(names - READ_BY_PROGRAMS - _OF_OTHERS):
         meant = likely_variable(name)
         if meant and meant not in names:
             yield Finding("unknown_variable", "This variable is unknown", name, f"Did you mean {meant}?")
