@@ -169,6 +169,12 @@ async def test_reading_continues_while_a_writer_waits_for_another_process(
     assert await written(sqlite_database) == "theirs xxx"
 
 
+async def test_sqlite_itself_never_waits_for_another_process_to_begin_a_change(sqlite_database: Database) -> None:
+    """It would wait in the event loop, and all requests with it."""
+    async with sqlite_database.write() as connection:
+        assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar_one() == 0
+
+
 async def test_every_writer_that_waits_too_long_for_another_process_gets_an_error(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
