@@ -144,7 +144,7 @@ _GRAVE = frozenset(
 )
 """Warnings of resolving that are faults for the doctor: nothing fails at once, but they must be fixed."""
 
-_FIXED: Mapping[str, str] = {
+_FIXES: Mapping[str, str] = {
     "bad_url": "Removes a user name, a query and a fragment.",
     "duplicate_key": "Keeps the first, if both have the same value.",
     "duplicate_section": "Joins the two, if they are adjacent and have no conflicting values.",
@@ -178,9 +178,9 @@ REMEDIES: Mapping[str, str] = {
 """The remedies for findings without a hint of their own: warnings of resolving, and some errors of a server."""
 
 RESOLVING_KINDS: Mapping[str, Kind] = {
-    **{kind: Kind("fault", meaning, _FIXED.get(kind, "")) for kind, meaning in ERROR_KINDS.items()},
+    **{kind: Kind("fault", meaning, _FIXES.get(kind, "")) for kind, meaning in ERROR_KINDS.items()},
     **{
-        kind: Kind("fault" if kind in _GRAVE else "warning", meaning, _FIXED.get(kind, ""))
+        kind: Kind("fault" if kind in _GRAVE else "warning", meaning, _FIXES.get(kind, ""))
         for kind, meaning in WARNING_KINDS.items()
     },
 }
