@@ -161,6 +161,25 @@ async def test_the_uses_that_wait_are_bounded_and_the_log_says_that_some_are_los
     assert caplog.text.count("the last uses of some keys are lost") == 1
 
 
+async def test_the_uses_that_wait_stay_bounded_when_a_write_fails(
+    server: InProcessServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    first = (await history(server, hamlet.id))[0].id
+    recorder = UseRecorder(server.context)
+    for key_id in range(first, first + MOST_USES):
+        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+    async with server.context.change(None) as change:
+        await change.connection.exec_driver_sql("ALTER TABLE api_key_uses RENAME COLUMN last_used_at TO hidden")
+    failing = asyncio.create_task(recorder.write())
+    await asyncio.sleep(0)
+    for key_id in range(first + MOST_USES, first + MOST_USES + 10):
+        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+    with pytest.raises((StorageError, DBAPIError)):
+        await failing
+    assert caplog.text.count("the last uses of some keys are lost") == 1
+
+
 async def test_uses_that_cannot_be_written_now_are_written_later(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     async with server.context.reading() as connection:

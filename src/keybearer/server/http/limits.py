@@ -31,7 +31,9 @@ RESOLUTION = 0.01
 
 @final
 class MovingWindow:
-    """At most `most` calls within the last `seconds` for each key, counted exactly, in the memory of one worker."""
+    """At most `most` calls within the last `seconds` for each key, in the memory of one worker. Moments are exact to
+    `RESOLUTION`.
+    """
 
     __slots__ = ("_latest", "_next_sweep", "_times", "most", "seconds")
 

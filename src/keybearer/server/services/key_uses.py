@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime, timedelta
+from itertools import islice
 
 from keybearer.errors import StorageError
 from keybearer.secret import Secret
@@ -67,12 +68,17 @@ class UseRecorder:
         uses[key_id] = self._context.clock(), origin
         if len(uses) >= MANY_USES:
             self._many.set()
-            if len(uses) > MOST_USES:
-                del uses[next(iter(uses))]
-                if self._lost.is_due(None):
-                    _log.warning(
-                        "the last uses of some keys are lost: too many wait to be written; logged once an hour"
-                    )
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Keep the uses of at most `MOST_USES` keys, and log if some are lost."""
+        too_many = len(self._uses) - MOST_USES
+        if too_many <= 0:
+            return
+        for key_id in list(islice(self._uses, too_many)):
+            del self._uses[key_id]
+        if self._lost.is_due(None):
+            _log.warning("the last uses of some keys are lost: too many wait to be written; logged once an hour")
 
     def note_old_digest(self, key_id: int, key: Secret) -> None:
         """Record that a named key was used that is stored under an old secret of the ring."""
@@ -103,6 +109,7 @@ class UseRecorder:
                     await key_uses.record_uses(change.connection, new)
         except BaseException:
             self._uses = uses | self._uses
+            self._drop_oldest()
             raise
 
     async def _write_digests(self) -> None:
