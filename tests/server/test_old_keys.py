@@ -171,10 +171,10 @@ async def test_the_uses_that_wait_stay_bounded_when_a_write_fails(
         recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
     async with server.context.change(None) as change:
         await change.connection.exec_driver_sql("ALTER TABLE api_key_uses RENAME COLUMN last_used_at TO hidden")
-    failing = asyncio.create_task(recorder.write())
-    await asyncio.sleep(0)
-    for key_id in range(first + MOST_USES, first + MOST_USES + 10):
-        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+        failing = asyncio.create_task(recorder.write())
+        await asyncio.sleep(0)  # it waits for this transaction to end
+        for key_id in range(first + MOST_USES, first + MOST_USES + 10):
+            recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
     with pytest.raises((StorageError, DBAPIError)):
         await failing
     assert caplog.text.count("the last uses of some keys are lost") == 1
