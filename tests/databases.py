@@ -81,7 +81,7 @@ class PostgreSQLServer:
     def cut_off(self, url: str) -> None:
         """End every connection to a database and refuse new ones, as if its server were unavailable."""
         self.execute(f"ALTER DATABASE {name_of(url)} ALLOW_CONNECTIONS false")
-        self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name_of(url))
+        self.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1", name_of(url))
 
     def let_in(self, url: str) -> None:
         """Undo `cut_off`."""

@@ -162,6 +162,31 @@ async def test_a_server_that_becomes_unavailable_during_a_write_has_written_noth
     await database.close()
 
 
+async def test_connections_that_the_server_closed_while_they_were_idle_fail_nothing(
+    postgresql_url: str, postgresql_server: PostgreSQLServer
+) -> None:
+    database = await Database.open(postgresql_url)
+    await add_realm(database)
+    names = database.lookup(select(realms.c.name), realms.c.name)
+
+    async def look_up() -> None:
+        assert list((await names.fetch(["Example"])).rows) != []
+
+    async def read() -> None:
+        assert await name_of_realm(database) == "Example"
+
+    async def write() -> None:
+        async with database.write() as connection:
+            await connection.execute(update(realms).values(description="changed"))
+
+    for use in (look_up, read, write):
+        await use()
+        postgresql_server.cut_off(postgresql_url)  # the event loop cannot notice it before the next use
+        postgresql_server.let_in(postgresql_url)
+        await use()
+    await database.close()
+
+
 async def test_a_file_damaged_while_in_use_is_reported(sqlite_url: str, tmp_path: Path) -> None:
     path = tmp_path / "keybearer.db"
     content = bytearray(path.read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select as polling
 import socket
 import sys
 from collections.abc import Sequence
@@ -14,18 +15,12 @@ import asyncpg
 import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, bindparam, cast, event, func, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as AsyncpgDialect  # noqa: N812  it is a class
-from sqlalchemy.exc import (
-    DBAPIError,
-    DisconnectionError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from keybearer.errors import StorageError
+from keybearer.server.storage import postgresql_errors
 from keybearer.server.storage.driver import Found
 from keybearer.server.storage.postgresql_dialect import COMPILED, PostgreSQLEngine
 
@@ -48,7 +43,9 @@ WRITERS = 5
 MIGRATION_WAITS = 500
 """Milliseconds that a migration waits for users of a table. PostgreSQL looks for deadlocks after a second."""
 
-_LOCK_NOT_AVAILABLE = "55P03"
+_PEER_CLOSED = getattr(polling, "POLLRDHUP", 0)
+"""Linux also reports an end of input. Errors and hang-ups are reported everywhere, without being asked for."""
+
 _MIGRATION_LOCK = 0x6B657962  # "keyb": an advisory lock that no other program will take by accident
 
 
@@ -72,6 +69,17 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, UNANSWERED_WITHIN - 1)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_WITHIN * 1000)
+
+    def has_ended(self) -> bool:
+        """Whether this end, the server or the network has closed the connection.
+
+        asyncpg knows it only after the event loop has read from the socket, so the kernel is asked too.
+        """
+        if self.is_closed():
+            return True
+        waiting = polling.poll()
+        waiting.register(self._transport.get_extra_info("socket"), _PEER_CLOSED)
+        return bool(waiting.poll(0))
 
 
 class Connections:
@@ -139,7 +147,7 @@ class PostgreSQLDriver:
                     target_session_attrs=self._wanted,
                     connection_class=Connection,
                 )
-            except _NOT_LET_IN as error:
+            except postgresql_errors.NOT_LET_IN as error:
                 failures.append(error)
             else:
                 self._dsns.remove(dsn)
@@ -147,7 +155,7 @@ class PostgreSQLDriver:
                 connection.watch()
                 return connection
         # An error from a server says more than that another server could not be reached.
-        raise _connection_error(
+        raise postgresql_errors.connection_error(
             next((each for each in failures if not isinstance(each, OSError)), failures[0])
         ) from None
 
@@ -164,7 +172,7 @@ class PostgreSQLDriver:
         await connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_WAITS}"))
 
     def is_held_up(self, error: Exception) -> bool:
-        return _code_of(error) == _LOCK_NOT_AVAILABLE
+        return postgresql_errors.code_of(error) == postgresql_errors.LOCK_NOT_AVAILABLE
 
     async def check_after_migration(self, connection: AsyncConnection) -> None:
         """Nothing: PostgreSQL has checked each statement."""
@@ -182,51 +190,16 @@ class PostgreSQLDriver:
         return PostgreSQLLookup(self, str(asked.compile(dialect=dialect)), has_beside=beside is not None)
 
     def explain(self, error: Exception) -> StorageError | None:
-        if isinstance(error, PoolTimeout):
-            return StorageError("The database is too busy", hint="Try again in a moment.")
-        code = _code_of(error)
-        if code in _NO_ACCESS:
-            refusal = str(_servers_own(error)).partition("\n")[0]
-            return StorageError(f"The PostgreSQL server refuses a statement: {refusal}")
-        if (
-            isinstance(error, _OUTAGE_ERRORS)
-            or code.startswith(_OUTAGES)
-            or (isinstance(error, DBAPIError) and error.connection_invalidated)
-        ):
-            return StorageError(
-                "The PostgreSQL server cannot be used", hint="Check that it is running, then try again."
-            )
-        return None
+        return postgresql_errors.explain(error)
 
 
 def _check_is_open(connection: Any, *_: object) -> None:  # noqa: ANN401  as SQLAlchemy has it
     """Let the pool open another connection instead of one that the server, or the network, has closed.
 
-    SQLAlchemy's own check asks the server three times for each transaction. asyncpg knows it from the socket.
+    SQLAlchemy's own check asks the server three times for each transaction. The socket tells the same.
     """
-    if connection.driver_connection.is_closed():
+    if connection.driver_connection.has_ended():
         raise DisconnectionError
-
-
-_OUTAGE_ERRORS = (OperationalError, InterfaceError, InternalError, TimeoutError, OSError, asyncpg.InterfaceError)
-_OUTAGES = ("08", "25006", "40", "53", "55", "57", "58", "XX")
-"""How the server's codes for its own failures begin: no connection, read-only, rolled back, out of resources, not
-ready, stopped by its operator, disk failure, internal error (PostgreSQL's appendix A).
-"""
-
-_NO_ACCESS = ("42501", "42P01")
-"""The codes for a missing permission and a missing table. Both were there when the database was opened."""
-
-
-def _servers_own(error: BaseException) -> BaseException:
-    """The error as asyncpg raised it."""
-    own = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else None
-    return own or error
-
-
-def _code_of(error: Exception) -> str:
-    """The server's code for an error of its own. Empty for other errors."""
-    return str(getattr(_servers_own(error), "sqlstate", ""))
 
 
 def _one_for_each_host(dsn: str) -> list[str]:
@@ -236,37 +209,6 @@ def _one_for_each_host(dsn: str) -> list[str]:
     if "," not in hosts:
         return [dsn]
     return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]
-
-
-_NOT_LET_IN = (
-    OSError,
-    ValueError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.TargetServerAttributeNotMatched,
-)
-
-
-def _connection_error(error: Exception) -> StorageError:
-    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
-        return StorageError(
-            "None of the PostgreSQL servers in the address accepts changes: they are standbys, or read-only",
-            hint="Promote a standby, or set KEYBEARER_DATABASE_URL to the primary.",
-        )
-    if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
-        return StorageError(
-            "The PostgreSQL server refuses the user or the password", hint="Check KEYBEARER_DATABASE_URL."
-        )
-    if isinstance(error, asyncpg.InvalidCatalogNameError):
-        return StorageError("The database does not exist on the PostgreSQL server", hint="Create it with createdb.")
-    if isinstance(error, asyncpg.PostgresError):
-        return StorageError(f"The PostgreSQL server refuses the connection ({error.sqlstate})")
-    if isinstance(error, ValueError | asyncpg.InterfaceError):
-        return StorageError("The address of the PostgreSQL database is malformed", hint="Check KEYBEARER_DATABASE_URL.")
-    return StorageError(
-        "The PostgreSQL server cannot be reached",
-        hint="Check that it is running, and that the host and port in its address are right.",
-    )
 
 
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
@@ -284,7 +226,7 @@ class PostgreSQLLookup:
 
     async def fetch(self, values: Sequence[Any]) -> Found:
         async with self._turn:
-            if self._connection is None or self._connection.is_closed():
+            if self._connection is None or self._connection.has_ended():
                 self._connection = await self._driver.open(command_timeout=LOOKUP_TIMEOUT)
             connection, self._connection = self._connection, None
             try:
