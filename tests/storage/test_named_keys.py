@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from keybearer import api_key
 from keybearer.secret import Secret
 from keybearer.server.domain.grants import ALL_SCOPES, FULL, Grant, Scope
 from keybearer.server.storage import api_keys, backup, key_ends
+from keybearer.server.storage.direct import DirectConnection
 from keybearer.server.storage.driver import driver_for
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.restoration import restore
 from keybearer.server.storage.schema import migrate
 from keybearer.server.storage.secret_ring import SecretRing
+from keybearer.server.storage.tables import api_keys as api_keys_table
 from keybearer.server.storage.verification import KeyVerifier
 from tests.storage.rows import NOON, Holder, add_holder
 from tests.storage.test_migrations import upgrade_to
@@ -151,3 +155,33 @@ async def test_a_backup_neither_restores_a_revoked_named_key_nor_widens_one(
         (False, narrow),
         (False, FULL),
     ]
+
+
+async def test_keys_that_end_with_an_account_are_found_without_the_account_keys_that_ended_earlier(
+    database: Database, ring: SecretRing
+) -> None:
+    holder = await add_holder(database, ring)
+    asked: list[tuple[str, Sequence[Any]]] = []
+    async with database.write() as connection:
+        assert isinstance(connection, DirectConnection)
+        await connection.execute(
+            insert(api_keys_table),
+            [
+                {"account_id": holder.account.id, "created_at": NOON, "revoked_at": NOON, "secret_id": "s", "digest": d}
+                for d in (number.to_bytes(4, "big") for number in range(5000))
+            ],
+        )
+        await connection.exec_driver_sql("ANALYZE")
+
+        def note(_c: object, _s: object, statement: str, parameters: Sequence[Any], *_: object) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(connection.sync_engine, "before_cursor_execute", note)
+        await key_ends.find_holders(connection, [holder.account.id])
+        await key_ends.revoke_all(connection, holder.account.id, by=None, at=NOON)
+        event.remove(connection.sync_engine, "before_cursor_execute", note)
+        explain = "EXPLAIN QUERY PLAN" if database.dialect_name == "sqlite" else "EXPLAIN"
+        for statement, parameters in asked[:2]:
+            plan = str([tuple(row) for row in await connection.ask(f"{explain} {statement}", parameters)])
+            assert "ix_api_keys_may_end_others" in plan
+            assert "ix_api_keys_account_id" not in plan

@@ -31,13 +31,13 @@ def _doomed(start: ColumnElement[bool]) -> Prepared:
     return Prepared(records().where(_live_among(_with_all_created(start))).order_by(api_keys.c.id))
 
 
+_MAY_END_OTHERS = api_keys.c.revoked_at.is_(None) | api_keys.c.is_account_key.is_(False)
+"""Where a search for what ends with all keys of an account begins. When an account key ended, all keys created with it
+ended too, and there may be thousands of such account keys. The schema has an index for exactly this condition.
+"""
+
 _DOOMED_WITH_KEY = _doomed(api_keys.c.id == bindparam("start"))
-# When an account key ended, all keys created with it ended too. So the search does not begin with the account keys that
-# ended earlier, which may be thousands.
-_DOOMED_WITH_ACCOUNT = _doomed(
-    (api_keys.c.account_id == bindparam("start"))
-    & (api_keys.c.revoked_at.is_(None) | api_keys.c.is_account_key.is_(False))
-)
+_DOOMED_WITH_ACCOUNT = _doomed((api_keys.c.account_id == bindparam("start")) & _MAY_END_OTHERS)
 _REVOKED = Prepared(
     update(api_keys)
     .where(among_given(api_keys.c.id, "ids"))
@@ -45,7 +45,7 @@ _REVOKED = Prepared(
 )
 _HOLDERS = Prepared(
     select(api_keys.c.account_id)
-    .where(_live_among(_with_all_created(among_given(api_keys.c.account_id, "account_ids"))))
+    .where(_live_among(_with_all_created(among_given(api_keys.c.account_id, "account_ids") & _MAY_END_OTHERS)))
     .distinct()
 )
 
@@ -59,7 +59,7 @@ async def find_holders(connection: AsyncConnection, account_ids: Iterable[int]) 
 
 async def find_ending(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:
     """The live named keys that end together with every key of an account, in the order of issue."""
-    ended = _with_all_created(api_keys.c.account_id == account_id)
+    ended = _with_all_created((api_keys.c.account_id == account_id) & _MAY_END_OTHERS)
     statement = records().where(
         api_keys.c.id.in_(select(ended.c.id)), api_keys.c.is_account_key.is_(False), is_live_at(now)
     )

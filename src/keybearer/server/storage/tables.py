@@ -125,6 +125,12 @@ api_keys = Table(
         sqlite_where=text("revoked_at IS NULL AND is_account_key"),
         postgresql_where=text("revoked_at IS NULL AND is_account_key"),
     ),
+    Index(
+        "ix_api_keys_may_end_others",
+        "account_id",
+        sqlite_where=text("revoked_at IS NULL OR is_account_key IS 0"),
+        postgresql_where=text("revoked_at IS NULL OR is_account_key IS false"),
+    ),
     Index(None, "created_with"),
     Index(None, "replaced_by"),
     Index(None, "expires_at"),
