@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeEngine
 
 SelectT = TypeVar("SelectT", bound=Select[Any])
@@ -57,6 +58,10 @@ class _Among(FunctionElement[bool]):
 
     inherit_cache = True
     type = Boolean()
+
+    def self_group(self, against: OperatorType | None = None) -> _Among:
+        """The clause itself. SQLAlchemy would compare it with 1 on SQLite, which then uses no index for it."""
+        return self
 
 
 @compiles(_Among, "sqlite")
