@@ -24,7 +24,9 @@ async def get_own(call: Call) -> Answer:
     account, newest = call.caller.account, call.newest_message_id
     if newest is None:
         account, newest = await accounts.find_own(call.context, call.caller)
-    return success(profile(account, account, call.realm, with_data=True), max_message_id=newest)
+    own = profile(account, account, call.realm, with_data=True)
+    own["max_message_id"] = newest
+    return success(own)
 
 
 async def get_all(call: Call) -> Answer:

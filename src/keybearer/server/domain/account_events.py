@@ -14,12 +14,17 @@ from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Subject, witho
 
 def profile_fields(account: Account, dummy_domain: str, *, delivery_email: str | None) -> dict[str, object]:
     """An account's profile. Never a key. `delivery_email` is None for a viewer who may not see it."""
+    bot_type = account.bot_type
+    is_admin, is_owner, is_guest, role = _ROLE_FIELDS[account.role]
     fields: dict[str, object] = {
         "email": display_email(account, dummy_domain),
         "user_id": account.id,
         "avatar_version": account.avatar_version,
-        **_ROLE_FIELDS[account.role],
-        "is_bot": account.is_bot,
+        "is_admin": is_admin,
+        "is_owner": is_owner,
+        "is_guest": is_guest,
+        "role": role,
+        "is_bot": bot_type is not None,
         "full_name": account.full_name,
         "timezone": account.timezone,
         "is_active": account.is_active,
@@ -27,21 +32,16 @@ def profile_fields(account: Account, dummy_domain: str, *, delivery_email: str |
         "delivery_email": delivery_email,
         "avatar_url": avatar_url(account),
     }
-    if account.bot_type is not None:
-        fields["bot_type"] = account.bot_type.value
+    if bot_type is not None:
+        fields["bot_type"] = bot_type.value
         fields["bot_owner_id"] = account.bot_owner_id
     return fields
 
 
-_ROLE_FIELDS: Mapping[Role, Mapping[str, object]] = {
-    role: {
-        "is_admin": role <= Role.ADMINISTRATOR,
-        "is_owner": role == Role.OWNER,
-        "is_guest": role == Role.GUEST,
-        "role": int(role),
-    }
-    for role in Role
+_ROLE_FIELDS: Mapping[Role, tuple[bool, bool, bool, int]] = {
+    role: (role <= Role.ADMINISTRATOR, role == Role.OWNER, role == Role.GUEST, int(role)) for role in Role
 }
+"""`is_admin`, `is_owner`, `is_guest` and `role` on the wire, which every list of people has for each of them."""
 
 
 @lru_cache(maxsize=1024)
