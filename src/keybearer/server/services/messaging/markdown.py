@@ -159,14 +159,18 @@ def _upload_path(link: str) -> str | None:
 
 
 def _cleaned(html: str) -> str:
-    return nh3.clean(
-        html,
+    return _cleaner().clean(html).strip()
+
+
+@cache
+def _cleaner() -> nh3.Cleaner:
+    return nh3.Cleaner(
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
         link_rel=None,
         filter_style_properties={"text-align"},
-    ).strip()
+    )
 
 
 @cache

@@ -41,16 +41,25 @@ def add_marks(parser: MarkdownIt) -> None:
     parser.inline.ruler.before("emphasis", "underscores", _underscores)
     parser.inline.ruler.before("autolink", "time", _time)
     parser.inline.ruler.before("emphasis", "written emoji", _written_emoji)
+    # `text` of markdown-it does not stop at all characters that may begin a mark. Most of a text is plain, so that rule
+    # comes first.
+    parser.inline.ruler.before("text", "plain", _plain)
     parser.inline.ruler.before("text", "address", _address)
     parser.inline.ruler.disable("text")
-    parser.inline.ruler.push("plain", _plain)
+    parser.inline.ruler.push("no mark", _no_mark)
 
 
 def _plain(state: StateInline, silent: bool) -> bool:
-    """Everything up to the next character that may begin a mark. `text` of markdown-it does not stop at all of these
-    characters.
-    """
-    match = _PLAIN.match(state.src, state.pos, state.posMax)
+    """Everything up to the next character that may begin a mark."""
+    return _append_text(state, _PLAIN.match(state.src, state.pos, state.posMax), silent=silent)
+
+
+def _no_mark(state: StateInline, silent: bool) -> bool:
+    """A character that might have begun a URL or an emoji, but did not."""
+    return _append_text(state, _BEGINNING.match(state.src, state.pos, state.posMax), silent=silent)
+
+
+def _append_text(state: StateInline, match: re.Match[str] | None, *, silent: bool) -> bool:
     if match is None:
         return False
     if not silent:
@@ -63,7 +72,8 @@ _MARKS = r"\n!#$%&*+\-:<=>@\[\\\]^_`{}~"
 _BEGINNINGS = "hHwW\u2000-\u206f\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u3000-\u303f\u3200-\u32ff\U0001f100-\U0001fa9f"
 """The characters with which a URL or an emoji may begin. On their own they are text."""
 
-_PLAIN = re.compile(f"[^{_MARKS}{_BEGINNINGS}]+|[{_BEGINNINGS}]")
+_PLAIN = re.compile(rf"(?:[^{_MARKS}{_BEGINNINGS}]+|(?<=\w)[hHwW])+")  # no URL begins in the middle of a word
+_BEGINNING = re.compile(f"[{_BEGINNINGS}]")
 
 
 def _mention(state: StateInline, silent: bool) -> bool:
