@@ -63,8 +63,9 @@ class SQLiteDriver:
         return Readers(self._engine("query_only=ON"))
 
     def writer(self) -> SharedCommit:
-        # SQLite would wait for another process inside the event loop. `begin_immediately` waits beside it instead.
-        return SharedCommit(self._engine("busy_timeout=0"), self._busy_timeout)
+        # SQLite would wait for another process inside the event loop. `begin_immediately` waits beside it instead. What
+        # SQLite needs to undo a savepoint would be written to a temporary file, which takes as long as the statement.
+        return SharedCommit(self._engine("busy_timeout=0", "temp_store=MEMORY"), self._busy_timeout)
 
     def migrator(self) -> InlineEngine:
         # Rebuilding a table drops it, and dropping it would also delete every row that refers to it.
