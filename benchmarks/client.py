@@ -35,7 +35,7 @@ NEEDED_BY_RESOLVER = (
     "dataclasses, difflib, hashlib, hmac, ipaddress, pathlib, re, secrets, threading, typing, urllib.parse, zlib"
 )
 """The standard modules that reading and resolving need."""
-NEEDED_BY_CLIENT = "base64, concurrent.futures, dataclasses, ipaddress, json, logging, re, typing, urllib.parse"
+NEEDED_BY_CLIENT = "base64, dataclasses, ipaddress, json, re, threading, typing, urllib.parse"
 """The standard modules that the client loads when it is imported."""
 SCRIPT = "import sys, zulip; print(zulip.Client(config_file=sys.argv[1]).get_profile()['email'])"
 """The same as `keybearer whoami`, with the bindings."""

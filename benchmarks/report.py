@@ -108,8 +108,8 @@ same machine, of the least of 12 or more repetitions.
   `Profile`. Nearly half of the time that a caller waits is the server's.
 - Of the time in which `keybearer whoami` loads modules, httpcore2 takes 43 % (it also loads its asynchronous half,
   anyio and `importlib.metadata`), click 21 %, the interpreter and other standard modules 9 %, and Keybearer 27 %.
-- Of the time in which the client is imported, three quarters are standard modules (`typing`, `dataclasses`, `inspect`,
-  `logging`, `urllib.parse`, `ipaddress`). httpcore2 is loaded by the first call.
+- Of the time in which the client is imported, two thirds are standard modules (`typing`, `dataclasses`, `inspect`,
+  `urllib.parse`, `ipaddress`). httpcore2 is loaded by the first call, and `logging` by the first entry in the log.
 """
 
 

@@ -73,8 +73,9 @@ def loaded_by(code: str) -> set[str]:
     )
 
 
-def test_importing_a_client_loads_no_http_library_no_command_line_and_no_server() -> None:
+def test_importing_a_client_loads_no_http_library_no_command_line_no_server_and_no_logging() -> None:
     heavy = {
+        "logging",
         "httpx2",
         "httpcore2",
         "ssl",

@@ -21,15 +21,10 @@ Imports go downwards only; import-linter checks it.
 from __future__ import annotations
 
 import importlib
-import logging
 from typing import TYPE_CHECKING
-
-from keybearer.masking import mask_log
 
 if TYPE_CHECKING:
     from keybearer.client import event_iterators as event_iterators
-
-mask_log(logging.getLogger("keybearer.client"))
 
 
 def __getattr__(name: str) -> object:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from keybearer.client import models
+from keybearer.client.flow.log import log
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.retry import backoff, is_cut_handshake
 from keybearer.client.flow.state import ClientState
@@ -29,8 +29,6 @@ T = TypeVar("T")
 
 LONGEST_PAUSE = 600.0
 """The most seconds to wait before asking again, even if a server that limits calls asks for more."""
-
-logger = logging.getLogger("keybearer.client")
 
 
 class Ended(Exception):
@@ -124,14 +122,14 @@ def _recover(listener: Listener, error: ClientError, failures: int) -> Flow[None
     """Give up a lost queue, and wait."""
     if (isinstance(error, EventQueueLost) or _is_bad_request(error)) and listener.queue is not None:
         listener.queue = None
-        logger.warning(
+        log().warning(
             "The event queue is gone; opening a new one. Events may be missing in between (%s)", error.message
         )
         if failures == 1:
             return
     asked = error.retry_after if isinstance(error, RateLimited) else 0.0
     wait = min(max(backoff(failures), asked), LONGEST_PAUSE)
-    logger.warning("Waiting for events: %s; trying again in %.1f seconds", error, wait)
+    log().warning("Waiting for events: %s; trying again in %.1f seconds", error, wait)
     yield from pause(wait)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Set
 from typing import Protocol
 
+from keybearer.client.flow.log import log
 from keybearer.client.flow.state import ClientState, same_account
 from keybearer.client.flow.steps import Flow, call_function
 from keybearer.errors import ClientError, KeybearerError
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
-
-logger = logging.getLogger("keybearer.client")
 
 
 class KeyDestination(Protocol):
@@ -47,7 +45,7 @@ def take_newer_key(state: ClientState, refused: Set[Secret], refusal: ClientErro
         refusal.hint = f"{refusal.hint}. The credentials now belong to another account, so they are not used"
     elif found.api_key not in refused:
         state.credentials = found
-        logger.info("The key of %s was replaced; continuing with the new one", found.email)
+        log().info("The key of %s was replaced; continuing with the new one", found.email)
         return True
     return False
 

@@ -5,11 +5,11 @@ Pure: the runners in `client/http` carry out the steps and send the outcome of e
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from keybearer.client.flow import redirects
+from keybearer.client.flow.log import log
 from keybearer.client.flow.newer_key import take_newer_key
 from keybearer.client.flow.responses import judge
 from keybearer.client.flow.retry import Patience
@@ -21,8 +21,6 @@ from keybearer.errors import APIError, ClientError, InvalidAPIKey, MalformedAPIK
 from keybearer.secret import Secret
 
 T = TypeVar("T")
-
-logger = logging.getLogger("keybearer.client")
 
 
 class Composite(NamedTuple, Generic[T]):
@@ -70,7 +68,7 @@ def perform(state: ClientState, operation: Operation[T], *, may_take_newer_key: 
         wait = patience.wait_after(error, repeatable=repeatable)
         if wait is None:
             raise error
-        logger.info("%s %s: %s; trying again in %.1f seconds", operation.method, operation.path, error.message, wait)
+        log().info("%s %s: %s; trying again in %.1f seconds", operation.method, operation.path, error.message, wait)
         yield from pause(wait)
 
 
@@ -91,7 +89,7 @@ def _report_ignored(operation: Operation[T], answer: Mapping[str, Any]) -> None:
     ignored = answer.get("ignored_parameters_unsupported")
     names = [name for name in operation.parameters if isinstance(ignored, list) and name in ignored]
     if names:
-        logger.warning(
+        log().warning(
             "The server does not know these parameters of %s %s and has ignored them: %s",
             operation.method,
             operation.path,

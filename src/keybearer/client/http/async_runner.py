@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from keybearer.client.flow.log import log
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import CallFunction, Flow, Pause, Send, Step
 from keybearer.client.http.base import CLOSING_TIME, BaseRunner
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from keybearer.client.http.async_transport import AsyncTransport
 
 T = TypeVar("T")
-
-logger = logging.getLogger("keybearer.client")
 
 
 class AsyncRunner(BaseRunner):
@@ -129,4 +127,4 @@ def _log_failure(running: asyncio.Future[T]) -> None:
     """Log why a flow has failed if no caller waits for it any longer."""
     error = None if running.cancelled() else running.exception()
     if error is not None:
-        logger.error("%s", error if isinstance(error, KeybearerError) else type(error).__name__)
+        log().error("%s", error if isinstance(error, KeybearerError) else type(error).__name__)

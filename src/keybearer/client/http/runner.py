@@ -7,7 +7,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +16,7 @@ from keybearer.client.http.base import CLOSING_TIME, BaseRunner
 
 if TYPE_CHECKING:
     import ssl
+    from concurrent.futures import Future
 
     from keybearer.client.flow.listening import Listener
     from keybearer.client.http.transport import Transport
@@ -82,8 +82,12 @@ class Runner(BaseRunner):
     def close_queues(self, listeners: Iterable[Listener]) -> None:
         """Close the queues of these listeners. Does not wait long for a server that cannot be reached."""
         calls = [] if sys.is_finalizing() else self.closing_calls(listeners)  # Python starts no thread while it exits
+        if not calls:
+            return
+        from concurrent.futures import wait  # noqa: PLC0415 - as in `in_thread`
+
         # A closed client is left without connections.
-        run = partial(run_alone, self.state, self.tls_context()) if calls and self.closed else self.run
+        run = partial(run_alone, self.state, self.tls_context()) if self.closed else self.run
         wait([in_thread(partial(run, call)) for call in calls], CLOSING_TIME)
 
     def leave_to_parent(self) -> object:
@@ -103,6 +107,8 @@ class Runner(BaseRunner):
 
 def in_thread(work: Callable[[], T], *, daemon: bool = True) -> Future[T]:
     """Start the work in a thread of its own. Python's exit waits for it, unless the thread is a `daemon`."""
+    from concurrent.futures import Future  # noqa: PLC0415 - it loads `logging`, and few calls need a thread
+
     result: Future[T] = Future()
     result.set_running_or_notify_cancel()
 

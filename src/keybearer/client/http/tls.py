@@ -7,7 +7,6 @@ trusts (SSL_CERT_FILE and SSL_CERT_DIR can change that), or certifi's bundle if 
 from __future__ import annotations
 
 import getpass
-import logging
 import ssl
 import sys
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import TextIO
 
 import certifi
 
+from keybearer.client.flow.log import log
 from keybearer.errors import TLSFailed
 from keybearer.zuliprc.credentials import TLSOptions
-
-logger = logging.getLogger("keybearer.client")
 
 CERTIFICATE_SUFFIXES = frozenset({".pem", ".crt", ".cer", ".cert", ".der"})
 
@@ -32,7 +30,7 @@ def build_context(options: TLSOptions, *, site: str = "") -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        logger.warning(
+        log().warning(
             "insecure is set: the certificate of %s is not checked, so anybody on the network can read the API key",
             site or "the server",
         )
