@@ -94,21 +94,25 @@ async def test_a_member_that_raises_undoes_only_its_own_changes(sqlite_database:
 async def test_nobody_is_answered_before_the_commit_not_even_with_a_refusal(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
-    seen = []
+    stored: dict[int, str] = {}
+    known: dict[int, str] = {}
 
     async def ask(number: int) -> None:
         try:
             async with sqlite_database.write() as connection:
-                await connection.execute(update(realms).values(description=await description(connection) + "x"))
+                known[number] = await description(connection)
+                await connection.execute(update(realms).values(description=known[number] + "x"))
                 if number == 1:
                     raise Refused("There is an x already")
+                known[number] += "x"
         finally:
             with closing(sqlite3.connect(tmp_path / "keybearer.db")) as other:
-                seen.append(other.execute("SELECT description FROM realms").fetchone()[0])
+                stored[number] = other.execute("SELECT description FROM realms").fetchone()[0]
 
     work = [ask(number) for number in range(3)]
     await asyncio.gather(commit_alone(sqlite_database), *work, return_exceptions=True)
-    assert seen == ["xx"] * 3
+    assert known == {0: "x", 1: "x", 2: "xx"}
+    assert all(stored[number].startswith(known[number]) for number in known)
 
 
 async def test_a_commit_that_fails_fails_all_of_its_members(sqlite_database: Database) -> None:
