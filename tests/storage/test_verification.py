@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import EmailVisibility, Role
 from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.bots import BotType
-from keybearer.server.storage import accounts, realms
+from keybearer.server.storage import accounts, current_realm, realms, sqlite, verification
 from keybearer.server.storage.driver import Found, Lookup
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
@@ -238,6 +240,14 @@ async def test_more_values_than_one_statement_takes_are_still_looked_up(database
     values = [ring.digest(holder.key).value for holder in holders]
     rows = (await lookup.fetch([values[0], *[b"none"] * 3000, values[1]])).rows
     assert sorted(row[0] for row in rows) == [holder.key_id for holder in holders]
+
+
+def test_verifying_a_key_on_sqlite_reads_an_index_of_the_keys_and_no_row(sqlite_template: Path) -> None:
+    statement = sqlite._compiled(verification._KEYS, api_keys_table.c.digest, current_realm.ALL, 2)
+    with closing(sqlite3.connect(sqlite_template)) as connection:
+        steps = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", [b"", b""])]
+    keys = [step for step in steps if "api_keys" in step]
+    assert keys == ["SEARCH api_keys USING COVERING INDEX ix_api_keys_lookup (digest=?)"]
 
 
 @pytest.mark.parametrize("name", ["Zoë \U0001f43b", 'a "quoted" name', "back\\slash", "null, true, 1", "\x7f\u2028"])

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import msgspec
 from sqlalchemy import ColumnElement, LargeBinary, Select, bindparam, event, func, select
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,7 +23,7 @@ from sqlalchemy.util import await_only
 from keybearer.errors import StorageError
 from keybearer.server.storage.driver import Found
 from keybearer.server.storage.shared_commit import SharedCommit, begin_immediately
-from keybearer.server.storage.sqlite_dialect import InlineEngine
+from keybearer.server.storage.sqlite_dialect import InlineDialect, InlineEngine
 from keybearer.server.storage.sqlite_reading import Readers
 from keybearer.store.atomic import replacement
 
@@ -286,4 +285,4 @@ def _compiled(statement: Select[Any], by: ColumnElement[Any], beside: Select[Any
         others = beside.subquery()
         listed = select(func.json_group_array(func.json_array(*others.columns))).select_from(others)
         as_json = as_json.add_columns(listed.scalar_subquery())
-    return str(as_json.compile(dialect=SQLiteDialect_pysqlite()))
+    return str(as_json.compile(dialect=InlineDialect()))

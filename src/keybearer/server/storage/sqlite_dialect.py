@@ -18,12 +18,13 @@ from typing import Any, TypeVar, final
 
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.sql import FromClause
 from sqlalchemy.util import LRUCache, await_only, greenlet_spawn
 
 from keybearer.server.storage.direct import MANY, DirectConnection
@@ -126,10 +127,17 @@ class _ExecutionContext(SQLiteExecutionContext):
         return sqlite3.Cursor(raw)
 
 
+class _Compiler(SQLiteCompiler):
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        """The text of `with_hint`, which SQLAlchemy's own compiler for SQLite leaves out."""
+        return text
+
+
 class InlineDialect(SQLiteDialect_pysqlite):
     """SQLite for an asynchronous engine, in the thread of the event loop."""
 
     driver = "inline"
+    statement_compiler = _Compiler
     is_async = True
     supports_statement_cache = True
     supports_server_side_cursors = True

@@ -131,6 +131,17 @@ api_keys = Table(
         sqlite_where=text("revoked_at IS NULL OR is_account_key IS 0"),
         postgresql_where=text("revoked_at IS NULL OR is_account_key IS false"),
     ),
+    # Everything that verifying a key reads of it, so that SQLite reads no row of the table for this.
+    Index(
+        "ix_api_keys_lookup",
+        "digest",
+        "account_id",
+        "revoked_at",
+        "expires_at",
+        "is_account_key",
+        "scopes",
+        "networks",
+    ).ddl_if(dialect="sqlite"),
     Index(None, "created_with"),
     Index(None, "replaced_by"),
     Index(None, "expires_at"),

@@ -43,7 +43,8 @@ _JOINED = [column.name for column in account_rows.COLUMNS].index("date_joined")
 _SOURCE = api_keys.join(accounts, accounts.c.id == api_keys.c.account_id).outerjoin(
     _OWNERS, _OWNERS.c.id == accounts.c.bot_owner_id
 )
-_KEYS = select(*_COLUMNS).select_from(_SOURCE)
+# SQLite would prefer the index of the digests alone, because a digest is unique.
+_KEYS = select(*_COLUMNS).select_from(_SOURCE).with_hint(api_keys, "INDEXED BY ix_api_keys_lookup", "sqlite")
 
 
 @final

@@ -1,4 +1,4 @@
-"""An index of the keys with which others may end: those that are live, and named keys."""
+"""Two indexes of keys: of those with which others may end, and on SQLite one with all that verifying a key reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ oldest_program = "0012"
 
 
 def upgrade() -> None:
-    """Create the index."""
+    """Create the indexes."""
     op.create_index(
         "ix_api_keys_may_end_others",
         "api_keys",
@@ -19,3 +19,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("revoked_at IS NULL OR is_account_key IS 0"),
         postgresql_where=sa.text("revoked_at IS NULL OR is_account_key IS false"),
     )
+    if op.get_bind().dialect.name == "sqlite":
+        op.create_index(
+            "ix_api_keys_lookup",
+            "api_keys",
+            ["digest", "account_id", "revoked_at", "expires_at", "is_account_key", "scopes", "networks"],
+        )
