@@ -92,8 +92,7 @@ The rows of `parts` divide what the rows with targets measure. No network and no
   all headers.
 - *Sending and regenerating.* A send runs ten statements, and rendering takes a sixth of its time. On SQLite a
   statement takes about 20 µs. On PostgreSQL it is a message to another process and back, which takes the worker ten
-  times as long, and PostgreSQL itself works in the meantime. Regenerating also searches all earlier keys of the
-  account, of which this measurement makes thousands.
+  times as long, and PostgreSQL itself works in the meantime.
 - *Passwords and keys.* The load, the worker and the thread that hashes share two cores. The hashing thread has a
   lower priority, but a request still waits until the system takes the processor from it.
 
