@@ -90,9 +90,9 @@ The rows of `parts` divide what the rows with targets measure. No network and no
   processes also need the two cores.
 - *A mistyped key* is refused before any look-up. What is left is reading the request, the refusal, and an answer with
   all headers.
-- *Sending and regenerating.* A send runs ten statements, and rendering takes a sixth of its time. On SQLite a
-  statement takes about 20 µs. On PostgreSQL it is a message to another process and back, which takes the worker ten
-  times as long, and PostgreSQL itself works in the meantime.
+- *Sending and regenerating.* A send runs ten statements, and rendering takes an eighth of its time. On SQLite a
+  statement takes 2 to 4 % of it. On PostgreSQL it is a message to another process and back, which takes the worker six
+  to ten times as long, and PostgreSQL itself works in the meantime.
 - *Passwords and keys.* The load, the worker and the thread that hashes share two cores. The hashing thread has a
   lower priority, but a request still waits until the system takes the processor from it.
 
