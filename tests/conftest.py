@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 
 import pytest
 from hypothesis import settings
@@ -31,6 +32,9 @@ __all__ = [
     "sqlite_template",
     "sqlite_url",
 ]
+
+# A script that starts the tests in the background lets them ignore Ctrl-C, and the programs under test would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gc.disable()  # until everything is collected: see pytest_collection_finish
 temporary_files.keep_in_memory()
