@@ -131,13 +131,18 @@ async def test_an_older_use_from_another_worker_does_not_overwrite_a_newer_one(s
     assert use.client == "late"
 
 
+def use(recorder: UseRecorder, key_ids: range) -> None:
+    """Record a use of each of these keys."""
+    for key_id in key_ids:
+        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+
+
 async def test_uses_of_many_keys_are_written_early(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     first = (await history(server, hamlet.id))[0].id
     recorder = UseRecorder(server.context)
     running = asyncio.create_task(recorder.run())
-    for key_id in range(first, first + MANY_USES):
-        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+    use(recorder, range(first, first + MANY_USES))
     for _ in range(500):
         if (await history(server, hamlet.id))[0].last_use is not None:
             break
@@ -154,8 +159,7 @@ async def test_the_uses_that_wait_are_bounded_and_the_log_says_that_some_are_los
     hamlet = await server.add_person("hamlet")
     first = (await history(server, hamlet.id))[0].id
     recorder = UseRecorder(server.context)
-    for key_id in range(first, first + MOST_USES + 2):
-        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+    use(recorder, range(first, first + MOST_USES + 2))
     await recorder.write()
     assert (await history(server, hamlet.id))[0].last_use is None
     assert caplog.text.count("the last uses of some keys are lost") == 1
@@ -167,14 +171,12 @@ async def test_the_uses_that_wait_stay_bounded_when_a_write_fails(
     hamlet = await server.add_person("hamlet")
     first = (await history(server, hamlet.id))[0].id
     recorder = UseRecorder(server.context)
-    for key_id in range(first, first + MOST_USES):
-        recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+    use(recorder, range(first, first + MOST_USES))
     async with server.context.change(None) as change:
         await change.connection.exec_driver_sql("ALTER TABLE api_key_uses RENAME COLUMN last_used_at TO hidden")
         failing = asyncio.create_task(recorder.write())
         await asyncio.sleep(0)  # it waits for this transaction to end
-        for key_id in range(first + MOST_USES, first + MOST_USES + 10):
-            recorder.note(key_id, RequestOrigin("203.0.113.1", "bot"))
+        use(recorder, range(first + MOST_USES, first + MOST_USES + 10))
     with pytest.raises((StorageError, DBAPIError)):
         await failing
     assert caplog.text.count("the last uses of some keys are lost") == 1

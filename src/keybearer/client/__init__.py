@@ -10,7 +10,7 @@ the outcome of each, and returns a value or raises. A runner carries out the ste
             +-> http/                   runners carry out steps; transports send requests over httpcore2; TLS
             |
         flow/                     pure: protocol.py (a call as steps), responses, redirects, retry, listening,
-            |                     newer_key (continue with a newer key), regeneration (issue a new key)
+            |                     newer_key (continue with a newer key), regeneration (issue a new key), log
         operations/               pure: the calls, one module per noun
             |
         models/                   pure: what the calls return, one module per noun

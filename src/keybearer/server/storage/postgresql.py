@@ -233,9 +233,7 @@ class PostgreSQLLookup:
                 rows: Sequence[Sequence[Any]] = await connection.fetch(self._statement, values)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection.terminate()
-                raise StorageError(
-                    "The PostgreSQL server cannot be used", hint="Check that it is running, then try again."
-                ) from None
+                raise postgresql_errors.cannot_be_used() from None
             except BaseException:
                 connection.terminate()
                 raise

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncpg
-from sqlalchemy.exc import (
-    DBAPIError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-)
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from keybearer.errors import StorageError
@@ -44,14 +39,22 @@ def explain(error: Exception) -> StorageError | None:
     code = code_of(error)
     if code in _NO_ACCESS:
         refusal = str(_servers_own(error)).partition("\n")[0]
-        return StorageError(f"The PostgreSQL server refuses a statement: {refusal}")
+        return StorageError(
+            f"The PostgreSQL server refuses a statement: {refusal}",
+            hint="Check that the user in KEYBEARER_DATABASE_URL owns all tables, and that none is missing.",
+        )
     if (
         isinstance(error, _OUTAGE_ERRORS)
         or code.startswith(_OUTAGES)
         or (isinstance(error, DBAPIError) and error.connection_invalidated)
     ):
-        return StorageError("The PostgreSQL server cannot be used", hint="Check that it is running, then try again.")
+        return cannot_be_used()
     return None
+
+
+def cannot_be_used() -> StorageError:
+    """What an outage means for whoever runs the server."""
+    return StorageError("The PostgreSQL server cannot be used", hint="Check that it is running, then try again.")
 
 
 NOT_LET_IN = (
@@ -78,7 +81,10 @@ def connection_error(error: Exception) -> StorageError:
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return StorageError("The database does not exist on the PostgreSQL server", hint="Create it with createdb.")
     if isinstance(error, asyncpg.PostgresError):
-        return StorageError(f"The PostgreSQL server refuses the connection ({error.sqlstate})")
+        return StorageError(
+            f"The PostgreSQL server refuses the connection ({error.sqlstate})",
+            hint="The log of the PostgreSQL server says why.",
+        )
     if isinstance(error, ValueError | asyncpg.InterfaceError):
         return StorageError("The address of the PostgreSQL database is malformed", hint="Check KEYBEARER_DATABASE_URL.")
     return StorageError(
