@@ -18,7 +18,7 @@ class BrowserSession:
     """A reader's browser. `home` is where downloads go: to `Downloads`."""
 
     def __init__(self, site: str, home: Path) -> None:
-        self._client = httpx2.Client(base_url=site, follow_redirects=True, headers={"Origin": site})
+        self._client = httpx2.Client(base_url=site, follow_redirects=True, headers={"Origin": site}, timeout=30)
         self._home = home
 
     def carry_out(self, step: str, shown: str) -> None:

@@ -51,7 +51,7 @@ def test_bad_input_is_refused_in_zulips_shape(play: Play, endpoint: Endpoint, ev
     credentials = play.hamlet.client.credentials
     assert credentials is not None
     play.hamlet.send("there is a first message", to="general")
-    with httpx2.Client(auth=(credentials.email, credentials.api_key.reveal())) as client:
+    with httpx2.Client(auth=(credentials.email, credentials.api_key.reveal()), timeout=30) as client:
         for path, parameters in requests(endpoint, every):
             encoded = "&".join(f"{name}={quote(value, errors='surrogateescape')}" for name, value in parameters.items())
             address = f"{play.server.site}/api/v1/{path}"

@@ -45,7 +45,7 @@ def key_of(bot: Participant) -> str:
 def post(play: Play, bot: Participant, name: str, body: Any, **query: str) -> httpx2.Response:
     """A service's post, with the bot's key as a header."""
     key = key_of(bot)
-    with httpx2.Client(base_url=play.server.site) as client:
+    with httpx2.Client(base_url=play.server.site, timeout=30) as client:
         return client.post(
             f"/api/v1/external/{name}",
             params=query,

@@ -139,7 +139,7 @@ def test_a_running_server_gives_no_undocumented_answer_and_no_server_error(
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[httpx2.Client]:
     """Somebody without an account."""
-    with httpx2.Client() as client:
+    with httpx2.Client(timeout=30) as client:
         yield client
 
 

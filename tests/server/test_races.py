@@ -186,7 +186,7 @@ async def test_the_sweep_and_changes_do_not_wait_for_each_other(server_on_each: 
         async with server.context.change(None, holding=[hamlet.id], for_change=True) as change:
             for table in (sessions, links):
                 await change.connection.execute(select(table.c.id).with_for_update())
-            await asyncio.wait_for(asyncio.create_task(housekeeping.sweep(later)), 10)
+            await asyncio.wait_for(asyncio.create_task(housekeeping.sweep(later)), 30)
         assert await count() == [2, 1]
     await housekeeping.sweep(later)
     assert await count() == [0, 0]

@@ -25,7 +25,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 def client(workers: RunningServer) -> Iterator[httpx2.Client]:
     """A client that opens a new connection for every request."""
     limits = httpx2.Limits(max_keepalive_connections=0)
-    with httpx2.Client(base_url=workers.site, limits=limits) as client:
+    with httpx2.Client(base_url=workers.site, limits=limits, timeout=30) as client:
         yield client
 
 

@@ -70,7 +70,7 @@ async def test_the_use_of_a_key_is_written_while_the_key_is_being_revoked(
                 await key_uses.record_uses(connection, [use(holder, LATER)])
                 assert await key_uses.record_late_use(connection, use(holder, LATER), at_most_every=timedelta())
 
-        await asyncio.wait_for(asyncio.create_task(write()), 5)
+        await asyncio.wait_for(asyncio.create_task(write()), 30)
     async with database.read() as connection:
         (record,) = await api_keys.find_history(connection, [holder.account.id])
     assert record.revoked_at == NOON

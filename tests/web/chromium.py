@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect
 
 FLAGS = (
     "--headless",
@@ -23,12 +23,15 @@ FLAGS = (
     "--renderer-process-limit=1",
     "--disable-site-isolation-trials",
 )
-ANSWERS_WITHIN = 15_000.0
+ANSWERS_WITHIN = 30_000.0
+"""How long a test waits for an answer or for what it expects on a page, in milliseconds. A busy machine may need it."""
+
 VIEWPORT = ViewportSize(width=1280, height=860)
 
 
 def launch(playwright: Playwright) -> Browser:
     """Start Debian's Chromium, or the browser that KEYBEARER_CHROMIUM names."""
+    expect.set_options(timeout=ANSWERS_WITHIN)
     path = os.environ.get("KEYBEARER_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
     return playwright.chromium.launch(executable_path=path, args=list(FLAGS))
 

@@ -130,5 +130,5 @@ def member(server: RunningServer, organization: Organization) -> Iterator[httpx2
 @pytest.fixture
 def nobody(server: RunningServer, organization: Organization) -> Iterator[httpx2.Client]:
     """An HTTP client in which nobody is signed in."""
-    with httpx2.Client(base_url=server.site) as client:
+    with httpx2.Client(base_url=server.site, timeout=30) as client:
         yield client

@@ -135,7 +135,7 @@ def test_too_many_requests_are_asked_to_wait(page: Page, server: RunningServer) 
 
 
 def test_a_forged_host_does_not_reach_the_mail(server: RunningServer, organization: Organization) -> None:
-    with httpx2.Client(base_url=server.site, headers={"Host": "evil.example"}) as client:
+    with httpx2.Client(base_url=server.site, headers={"Host": "evil.example"}, timeout=30) as client:
         answer = client.get("/accounts/password/reset/")
     assert answer.status_code == 404
     assert "evil.example" not in answer.text

@@ -169,13 +169,13 @@ def test_over_https_cookies_are_tied_to_the_host_and_browsers_must_stay_on_https
             assert attribute in cookie
         form = {"username": OWNER_EMAIL, "password": OWNER_PASSWORD, FIELD: token_in(page.text)}
         sent = {**headers, "Cookie": cookie.partition(";")[0]}
-        answer = httpx2.post(f"{server.site}/login/", data=form, headers=sent)
+        answer = httpx2.post(f"{server.site}/login/", data=form, headers=sent, timeout=30)
         session = next(each for each in answer.headers.get_list("set-cookie") if "sessionid" in each)
         assert session.startswith("__Host-sessionid=")
         for attribute in ("Secure", "HttpOnly", "SameSite=lax", "Path=/", "Max-Age=1209600"):
             assert attribute in session
         del sent["Referer"]
-        assert httpx2.post(f"{server.site}/login/", data=form, headers=sent).status_code == 403
+        assert httpx2.post(f"{server.site}/login/", data=form, headers=sent, timeout=30).status_code == 403
 
 
 def test_another_host_has_no_pages(server: RunningServer, organization: Organization) -> None:
@@ -252,7 +252,7 @@ def test_the_body_of_a_refused_request_does_not_reach_the_next_one(
     server: RunningServer, size: int, kept: bool
 ) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    with httpx2.Client(base_url=server.site) as client:
+    with httpx2.Client(base_url=server.site, timeout=30) as client:
         refused = client.post("/api/v1/messages", content=b"a" * size, headers=form)
         assert refused.status_code == 401
         assert (refused.headers.get("connection") != "close") is kept

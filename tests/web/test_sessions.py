@@ -41,7 +41,7 @@ def test_only_somebody_who_knows_the_password_learns_that_an_account_is_deactiva
 
 
 def test_too_many_attempts_are_answered_with_the_time_to_wait(page: Page, server: RunningServer) -> None:
-    with httpx2.Client(base_url=server.site) as client:
+    with httpx2.Client(base_url=server.site, timeout=30) as client:
         form = {FIELD: token_in(client.get("/login/").text)}
         for _ in range(5):
             client.post("/login/", data={**form, "username": "somebody@example.com", "password": "not the password"})
@@ -74,7 +74,7 @@ def test_a_sign_in_ends_the_session_that_the_browser_had_before(page: Page, serv
     before = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}["sessionid"]
     token = page.locator("[name=csrfmiddlewaretoken]").first.get_attribute("value") or ""
     form = {"username": OWNER_EMAIL, "password": OWNER_PASSWORD, "csrfmiddlewaretoken": token}
-    with httpx2.Client(base_url=server.site, cookies={"sessionid": before}) as client:
+    with httpx2.Client(base_url=server.site, cookies={"sessionid": before}, timeout=30) as client:
         answer = client.post("/login/", data=form)
     assert answer.status_code == 302
     assert answer.cookies["sessionid"] != before
