@@ -61,20 +61,24 @@ def key_expires(admission: Admission) -> Sequence[Header]:
     return ((b"keybearer-key-expires", at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()),)
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What is sent back: fields of a JSON object, or raw bytes. `quota` is what a limit leaves."""
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What is sent back: fields of a JSON object, or raw bytes. `quota` is what a limit leaves.
+
+    If `is_success`, Zulip's envelope for a success is put around the fields when they are encoded.
+    """
 
     status: int
     content: Mapping[str, object] | bytes
     headers: tuple[Header, ...] = ()
     quota: Quota | None = None
     content_type: bytes = JSON
+    is_success: bool = False
 
     def with_quota(self, quota: Quota | None) -> Answer:
         """The same answer, which also reports one more limit."""
         if quota is None:
             return self
-        return Answer(self.status, self.content, self.headers, quota.merged(self.quota), self.content_type)
+        return replace(self, quota=quota.merged(self.quota))
 
     def naming(self, unsupported: Sequence[str]) -> Answer:
         """The same success, which also names the parameters that nobody read."""
@@ -82,12 +86,15 @@ class Answer(msgspec.Struct, frozen=True):
         return replace(self, content={**self.content, "ignored_parameters_unsupported": unsupported})
 
 
+_SUCCESS = b'{"result":"success","msg":""'
+"""How every success begins. Its fields follow."""
+
 _NO_FIELDS: Mapping[str, object] = {}
 
 
 def success(fields: Mapping[str, object] = _NO_FIELDS, /, **more: object) -> Answer:
-    """Zulip's envelope for a success, around these fields."""
-    return Answer(200, {"result": "success", "msg": "", **fields, **more})
+    """A success with these fields, which are not copied if they come as one mapping."""
+    return Answer(200, {**fields, **more} if more else fields, is_success=True)
 
 
 def method_not_allowed(allowed: Sequence[str]) -> Answer:
@@ -155,6 +162,8 @@ def response(
     """
     content = answer.content
     body = content if isinstance(content, bytes) else _encode(content) + b"\n"
+    if answer.is_success:
+        body = b"%b%b%b" % (_SUCCESS, b"," if content else b"", body[1:])
     everything = [
         (b"content-type", answer.content_type),
         *headers,

@@ -29,21 +29,14 @@ BY_SESSION = Prefix("/json/", Way.SESSION)
 FOR_WEBHOOKS = Prefix("/api/v1/", Way.KEY)
 
 
-class _WireDoorway(Doorway):
-    takes_method_field = True
-
-
-class _WebhookDoorway(Doorway):
-    is_for_webhooks = True
-
-
 @final
 class WireDoor:
     """The endpoints below one prefix."""
 
     def __init__(self, prefix: Prefix, endpoints: Iterable[Endpoint]) -> None:
         self.router = Router(prefix, endpoints)
-        self.doorway: Doorway = _WebhookDoorway() if prefix is FOR_WEBHOOKS else _WireDoorway()
+        is_for_webhooks = prefix is FOR_WEBHOOKS
+        self.doorway = Doorway(is_for_webhooks=is_for_webhooks, takes_method_field=not is_for_webhooks)
         self._by_key = prefix is not BY_SESSION
         self._headers = answers.BY_KEY if self._by_key else answers.WEB
         self._headers_of_strangers = answers.API if self._by_key else answers.WEB

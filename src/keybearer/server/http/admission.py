@@ -7,6 +7,7 @@ the transaction that acts.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import final
 
@@ -77,11 +78,6 @@ class Admission(msgspec.Struct, eq=False):
         """The session that the caller used."""
         return None if self.identified is None else self.identified.session
 
-    def release(self) -> None:
-        """Release the body, because the request has been answered."""
-        if self.held is not None:
-            self.held.release()
-
     @property
     def name(self) -> str:
         """The method and the path, with names in place of numbers and tokens, so that it is safe to log."""
@@ -114,27 +110,28 @@ class Admitted:
         return self._admission.ids
 
 
+@dataclass(frozen=True, slots=True)
 class Doorway:
-    """What a door adds to the checks. The doors of the wire add nothing."""
+    """What a door adds to the checks."""
 
-    names_session_owner = False
+    names_session_owner: bool = False
     """Whether open routes know who is signed in, and every route knows the organization, as on pages."""
 
-    counts_calls = True
+    counts_calls: bool = True
     """Whether calls here count against the account's limit. Calls of pages do not: a script that has used up the limit
     must not keep its owner from replacing its key.
     """
 
-    is_for_webhooks = False
+    is_for_webhooks: bool = False
     """Whether only incoming webhook bots are admitted, with a key that may be in the URL."""
 
-    takes_method_field = False
+    takes_method_field: bool = False
     """Whether a posted form with the field `method` means that method, as in Zulip."""
 
-    checks_host = True
+    checks_host: bool = True
     """Whether the Host header must be valid. Programs that ask about the server's health know only its address."""
 
-    needs_token_when_open = False
+    needs_token_when_open: bool = False
     """Whether changes need a form's token even if nobody is signed in, as on the sign-in page."""
 
     exists_before_setup: tuple[str, ...] = ()

@@ -45,7 +45,7 @@ Source = TypeVar("Source")
 _log = logging.getLogger(__name__)
 
 
-class Identified(msgspec.Struct, frozen=True):
+class Identified(msgspec.Struct, frozen=True, gc=False):
     """A caller with their realm, and the session or the key that was used."""
 
     caller: Caller

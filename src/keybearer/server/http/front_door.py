@@ -147,24 +147,20 @@ class FrontDoor:
                         self._record_refusal(admission, admission.refusal)
             if isinstance(response, WholeResponse):
                 answering = response
-                await send(
-                    {
-                        "type": "http.response.start",
-                        "status": response.status,
-                        "headers": response.headers + added,
-                    }
-                )
+                headers = response.headers
+                headers += added
+                await send({"type": "http.response.start", "status": response.status, "headers": headers})
                 await send({"type": "http.response.body", "body": response.body})
             else:
                 answering = _Sending(send, added)
                 await response(scope, receive, answering)
         finally:
-            admission.release()
+            if admission.held is not None:
+                admission.held.release()
             if self._log.is_on or request.untrusted_proxy is not None:
                 path = "(file)" if file is not None else _pattern(door, admission)
                 status = 0 if answering is None else answering.status
                 self._log.note(admission, path, status, time.perf_counter() - began)
-            request_id.set("")
 
     async def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
         match error:

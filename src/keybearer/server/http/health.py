@@ -18,15 +18,11 @@ PREFIX = Prefix("/health/", Way.NOBODY)
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-class _HealthDoorway(Doorway):
-    checks_host = False
-
-
 @final
 class HealthDoor:
     """Says whether the process answers, and whether it can currently do its work (200) or not (503)."""
 
-    doorway = _HealthDoorway()
+    doorway = Doorway(checks_host=False)
 
     def __init__(self, health: Health) -> None:
         self._health = health

@@ -67,7 +67,9 @@ class Request:
             self.withheld_query, self.query = self.query, b""
             scope["query_string"] = b""
         self.host = str(headers.get(b"host", b""), "latin-1")
-        client = str(headers.get(b"user-agent", b""), "latin-1").replace("\x00", "")  # PostgreSQL cannot keep it
+        client = str(headers.get(b"user-agent", b""), "latin-1")
+        if "\x00" in client:
+            client = client.replace("\x00", "")  # PostgreSQL cannot keep it
         is_forwarded = False
         if trusted_proxies:
             peer = Peer.from_scope(scope, trusted_proxies)

@@ -7,7 +7,7 @@ import msgspec
 Header = tuple[bytes, bytes]
 
 
-class WholeResponse(msgspec.Struct, eq=False):
+class WholeResponse(msgspec.Struct, eq=False, gc=False):
     """A status, headers and a body. The front door adds its own headers and sends it. This is faster than wrapping
     `send` for an answer that sends itself.
     """

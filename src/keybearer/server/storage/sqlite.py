@@ -32,6 +32,10 @@ BUSY_TIMEOUT = 10.0
 
 WAL_AGAIN_AFTER = 0.01
 LARGEST_LOOKUP = 512
+SMALL_LOOKUP = 32
+"""How many values a look-up asks for with a statement of just that size. Larger sizes are powers of two, whose last
+places repeat the last value, so that the statements that stay prepared are few.
+"""
 LOOKUP_CACHE = 14 * 1024
 """Kibibytes of the file that a look-up caches. SQLite's default of 2 MiB holds the index of some thousand keys."""
 LOOKUP_TIMEOUT = 0.5
@@ -260,8 +264,7 @@ class SQLiteLookup:
         beside: list[Any] = []
         for start in range(0, len(values), LARGEST_LOOKUP):
             part = values[start : start + LARGEST_LOOKUP]
-            size = 1 << (len(part) - 1).bit_length()
-            # A few statements of fixed sizes stay prepared. The last value is repeated to fill the remaining places.
+            size = len(part) if len(part) <= SMALL_LOOKUP else 1 << (len(part) - 1).bit_length()
             text = _compiled(self._statement, self._by, self._beside, size)
             found, *others = connection.execute(text, [*part, *[part[-1]] * (size - len(part))]).fetchone()
             rows += _decode(found)

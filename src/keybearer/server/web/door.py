@@ -32,18 +32,16 @@ at once would make all other requests wait.
 _ROBOTS = "User-agent: *\nDisallow: /\n"
 
 
-class _PagesDoorway(Doorway):
-    names_session_owner = True
-    counts_calls = False
-    needs_token_when_open = True
-    exists_before_setup = ("/setup/", "/help/")
-
-
 @final
 class PagesDoor:
     """The pages. A GET shows something, a POST changes something. Nothing else exists here."""
 
-    doorway = _PagesDoorway()
+    doorway = Doorway(
+        names_session_owner=True,
+        counts_calls=False,
+        needs_token_when_open=True,
+        exists_before_setup=("/setup/", "/help/"),
+    )
     router = Router(PREFIX, ROUTES)
 
     def __init__(self) -> None:

@@ -95,7 +95,7 @@ async def change(call: Call) -> Answer:
     if wanted:
         answer = await _follow(call, wanted, "add")
         assert isinstance(answer.content, Mapping)
-        fields |= {name: value for name, value in answer.content.items() if name not in ("result", "msg")}
+        fields |= answer.content
     return success(fields)
 
 
