@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 KEYBEARER = str(Path(sys.executable).with_name("keybearer"))
 STARTS_WITHIN = 60.0
-STOPS_WITHIN = 20.0
+STOPS_WITHIN = 60.0
 
 OWNER_EMAIL = "owner@example.com"
 OWNER_NAME = "Olivia Owner"

@@ -26,7 +26,7 @@ HOME = "/home/ada"
 _LOOKING = "keybearer messages"
 """A command that a reader repeats if the expected output is not shown yet."""
 
-_LOOKS_FOR = 20.0
+_LOOKS_FOR = 60.0
 
 
 def free_port() -> int:
