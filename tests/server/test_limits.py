@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keybearer.server.domain.attempts import Window, judge
 from keybearer.server.domain.errors import TooManyAttempts
-from keybearer.server.domain.limits import Window, judge
 from keybearer.server.http.limits import MovingWindow
 from tests.in_process import InProcessServer, prepared, serving
 

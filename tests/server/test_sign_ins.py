@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 import httpx2
 import pytest
 
+from keybearer.server.domain.attempts import WINDOWS, AttemptKind
 from keybearer.server.domain.errors import Overloaded
-from keybearer.server.domain.limits import WINDOWS, AttemptKind
 from keybearer.server.services import hashing
 from keybearer.server.services.hashing import Hasher
 from tests.in_process import ADDRESS, PASSWORD, InProcessServer, Known

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.domain.limits import AttemptKind
+from keybearer.server.domain.attempts import AttemptKind
 from keybearer.server.services import passwords
 from keybearer.server.services.context import Change
 from keybearer.server.storage import attempts, realms

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 
 from keybearer.server.domain.accounts import email_key
 from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.domain.errors import TooManyAttempts
-from keybearer.server.domain.limits import (
+from keybearer.server.domain.attempts import (
     LONGEST_WINDOW,
     WINDOWS,
     AttemptKind,
     PasswordHistory,
-    Quota,
     Verdict,
     judge,
     judge_password,
 )
+from keybearer.server.domain.errors import TooManyAttempts
+from keybearer.server.domain.limits import Quota
 from keybearer.server.metrics import Metrics
 from keybearer.server.services.context import Change, Context
 from keybearer.server.storage import attempts

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, check_is_no_display_email, checked_email, email_key
 from keybearer.server.domain.actors import Caller, RequestOrigin
+from keybearer.server.domain.attempts import AttemptKind
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
-from keybearer.server.domain.limits import AttemptKind
 from keybearer.server.domain.links import Link, LinkPurpose
 from keybearer.server.services import attempts, mail_texts, sessions
 from keybearer.server.services.context import Change, Context

@@ -7,9 +7,10 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.domain.attempts import AttemptKind
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.limits import AttemptKind, Quota
+from keybearer.server.domain.limits import Quota
 from keybearer.server.services import attempts, mail_texts
 from keybearer.server.services.api_keys import IssuedKey, record_ended
 from keybearer.server.services.context import Change, Context

@@ -9,10 +9,11 @@ from datetime import timedelta
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role, check_is_no_display_email, checked_email, email_key
 from keybearer.server.domain.actors import Caller, RequestOrigin
+from keybearer.server.domain.attempts import AttemptKind
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import CapReached, Refused, check_cap
 from keybearer.server.domain.grants import FULL
-from keybearer.server.domain.limits import AttemptKind, Cap
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.permissions import check_may_invite_as, check_may_invite_several_as
 from keybearer.server.services import attempts, mail_texts

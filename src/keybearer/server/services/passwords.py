@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, email_key, is_email
 from keybearer.server.domain.actors import Caller, RequestOrigin
+from keybearer.server.domain.attempts import AttemptKind
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NewPasswordNeeded, Refused, WeakPassword
 from keybearer.server.domain.grants import Scope
-from keybearer.server.domain.limits import AttemptKind, Quota
+from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.services import api_keys, attempts, mail_texts, reset_links
 from keybearer.server.services.attempts import PasswordAttempt

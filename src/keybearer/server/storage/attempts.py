@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.limits import LONGEST_WINDOW, AttemptKind, PasswordHistory, Retention
+from keybearer.server.domain.attempts import LONGEST_WINDOW, AttemptKind, PasswordHistory
+from keybearer.server.domain.limits import Retention
 from keybearer.server.storage.dialect import delete_some, take_turn
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import attempts
