@@ -12,6 +12,7 @@ import socket
 import ssl
 import sys
 import traceback
+import zlib
 from types import ModuleType
 
 import httpcore2
@@ -19,7 +20,14 @@ import pytest
 
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.steps import Request
-from keybearer.client.http.encoding import UnusableAddress, decoded, encoded
+from keybearer.client.http.encoding import (
+    LARGEST_UNPACKED,
+    MOST_MEMBERS,
+    Garbled,
+    UnusableAddress,
+    decoded,
+    encoded,
+)
 from keybearer.client.http.handshake import naming_issuer, probe
 from keybearer.client.http.multipart import multipart
 from keybearer.client.http.transport import pool_options
@@ -129,6 +137,21 @@ def test_an_answer_that_cannot_be_decoded_is_garbled(
     server.otherwise = Reply(body=body, headers={"Content-Encoding": encoding})
     with pytest.raises(Unreachable, match="garbled"):
         open_client(credentials, retry=RetryPolicy(attempts=1)).get_profile()
+
+
+def zipped_zeros(size: int) -> bytes:
+    """A gzip file of so many zeros, made piece by piece."""
+    packer, piece = zlib.compressobj(wbits=31), bytes(1024 * 1024)
+    return b"".join([packer.compress(piece) for _ in range(size // len(piece))]) + packer.flush()
+
+
+def test_a_small_answer_cannot_fill_the_memory_or_take_minutes() -> None:
+    for body in zipped_zeros(LARGEST_UNPACKED + 1024 * 1024), gzip.compress(b"") * (MOST_MEMBERS + 1):
+        response = httpcore2.Response(200, headers=[("Content-Encoding", "gzip")], content=body)
+        response.read()
+
+        with pytest.raises(Garbled):
+            decoded(response)
 
 
 def test_the_values_of_a_repeated_header_are_joined() -> None:

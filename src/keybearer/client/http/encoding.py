@@ -18,6 +18,13 @@ _PORTS = {"http": 80, "https": 443}
 _KEPT = "!$%&'()*+,/:;=?@[]~"
 """The characters of a path or a query that are sent as they are. The rest is percent-encoded."""
 
+LARGEST_UNPACKED = 256 * 1024 * 1024
+"""Bytes that a body may have when it is unpacked, so that a small one cannot fill the memory. Zulip's largest answers
+have some ten million."""
+
+MOST_MEMBERS = 100
+"""Gzip files that one body may consist of. Each is a copy of the rest, so that many would take minutes."""
+
 _GZIP = 16 + zlib.MAX_WBITS
 _NOT_ASKED_FOR = {"br", "compress", "deflate", "x-compress", "zstd"}
 """The other encodings of the registry. What else stands in Content-Encoding changes nothing, such as `utf-8`."""
@@ -110,13 +117,19 @@ def _without_encodings(body: bytes, encodings: str) -> bytes:
 def _unzipped(body: bytes) -> bytes:
     """All members of a gzip file. Bytes after them are ignored, as other clients do."""
     parts: list[bytes] = []
-    while not parts or body.startswith(b"\x1f\x8b"):
+    left = LARGEST_UNPACKED
+    for _ in range(MOST_MEMBERS):
         member = zlib.decompressobj(_GZIP)
         try:
-            parts.append(member.decompress(body))
+            parts.append(member.decompress(body, left + 1))
         except zlib.error:
             raise Garbled("not gzip") from None
+        left -= len(parts[-1])
+        if left < 0:
+            raise Garbled("too large when it is unpacked")
         if not member.eof:
             raise Garbled("not complete")
         body = member.unused_data
-    return b"".join(parts)
+        if not body.startswith(b"\x1f\x8b"):
+            return b"".join(parts)
+    raise Garbled("in too many pieces")
