@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.asgi import ask
 from tests.in_process import InProcessServer
 from tests.server.test_outages import outage
+from tests.statements import counting
 
 
 @pytest.mark.parametrize(("path", "says"), [("/health/live", "live\n"), ("/health/ready", "ready\n")])
@@ -58,6 +60,13 @@ async def test_a_server_whose_secrets_cannot_be_read_is_not_ready(
     assert len(said) == 2
     assert "can be read or written by others" in said[0]
     assert said[1] == "the server is ready again"
+
+
+async def test_many_questions_share_one_check(server_on_each: InProcessServer) -> None:
+    with counting() as statements:
+        answers = await asyncio.gather(*(ask(server_on_each.app, "GET", "/health/ready") for _ in range(200)))
+    assert {answer.status for answer in answers} == {200}
+    assert 0 < len(statements) < 10
 
 
 async def test_a_server_that_stops_is_not_ready(server: InProcessServer) -> None:
