@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,14 +169,18 @@ class Reader:
         return self._terminals[name]
 
     def _real(self, text: str) -> str:
-        for on_the_page, real in self._stand_ins.items():
-            text = text.replace(on_the_page, real)
-        return text
+        return replaced(text, self._stand_ins)
 
     def _as_on_the_page(self, text: str) -> str:
-        for on_the_page, real in self._stand_ins.items():
-            text = text.replace(real, on_the_page)
-        return text.replace(str(self.home), HOME)
+        shown = replaced(text, {real: on_the_page for on_the_page, real in self._stand_ins.items()})
+        return shown.replace(str(self.home), HOME)
+
+
+def replaced(text: str, by: Mapping[str, str]) -> str:
+    """The text with these parts replaced, earlier ones first. What was put in is not replaced again: the port 39991
+    contains 9991.
+    """
+    return re.sub("|".join(map(re.escape, by)), lambda match: by[match[0]], text) if by else text
 
 
 def main(path: Path) -> None:

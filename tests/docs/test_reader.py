@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import read
-from tests.docs.reader import Reader
+from tests.docs.reader import Reader, replaced
 
 GOOD = [
     "```console\n$ echo one   two\none two\n```",
@@ -50,3 +50,8 @@ def test_a_correct_page_is_followed_to_its_end(text: str, tmp_path: Path) -> Non
 def test_a_wrong_page_fails(text: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         follow(text, tmp_path)
+
+
+def test_what_replaced_a_part_of_a_page_is_not_replaced_again() -> None:
+    stand_ins = {"https://chat.example.com": "http://127.0.0.1:39991", "9991": "40000"}
+    assert replaced("https://chat.example.com, not :9991", stand_ins) == "http://127.0.0.1:39991, not :40000"

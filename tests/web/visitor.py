@@ -65,7 +65,7 @@ def client_of(
     server: RunningServer, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD, *, user_agent: str = "Browser/1.0"
 ) -> Iterator[Client]:
     """An HTTP client with the session of a signed-in account, and no other state of a browser."""
-    with Client(base_url=server.site, headers={"User-Agent": user_agent}) as client:
+    with Client(base_url=server.site, headers={"User-Agent": user_agent}, timeout=30) as client:
         form = {"username": email, "password": password, FIELD: token_in(client.get("/login/").text)}
         assert client.post("/login/", data=form).status_code == 302
         yield client
