@@ -144,7 +144,8 @@ async def change_person(
 
     Raises Refused with Zulip's words if `email` differs from the account's, and for any profile field.
     """
-    async with context.change(caller, holding=[account_id], for_change=True) as change:
+    keys_made_by = None if role is None else account_id
+    async with context.change(caller, holding=[account_id], for_change=True, with_keys_made_by=keys_made_by) as change:
         actor = change.acting_account
         account = await the_account(change.connection, actor, account_id)
         if actor is not None and not may_change_people(actor):
@@ -218,6 +219,7 @@ async def _with_role(change: Change, account: Account, role: Role) -> Account:
     for before, after in [(account, changed), *((bot, bot.owned_by(changed)) for bot in bots_before)]:
         if before.role is not after.role:
             change.tell_changed(after, "role")
+    await api_keys.end_keys_of_former_managers(change, account.id)
     return changed
 
 
@@ -236,7 +238,9 @@ async def deactivate_person(
     The key is not revoked, so that the answer to it is `Account is deactivated`. A bot does not count as a person here
     (`No such user`). Raises Refused for an account that is already deactivated, as in Zulip.
     """
-    async with context.change(caller, holding=[account_id], for_change=True, with_bots_of=account_id) as change:
+    async with context.change(
+        caller, holding=[account_id], for_change=True, with_bots_of=account_id, with_keys_made_by=account_id
+    ) as change:
         actor = change.acting_account
         account = await the_account(change.connection, actor, account_id)
         if account.is_bot:
@@ -257,7 +261,7 @@ async def deactivate_own(context: Context, caller: Caller) -> None:
 
     Raises PasswordNeeded for a session whose password was given too long ago.
     """
-    async with context.change(caller, for_change=True, with_bots_of=caller.id) as change:
+    async with context.change(caller, for_change=True, with_bots_of=caller.id, with_keys_made_by=caller.id) as change:
         change.actor.check_password_is_fresh(change.now)
         account = change.actor.account
         is_last_owner = await _is_last_owner(change, account)
@@ -282,13 +286,18 @@ async def _deactivate(change: Change, account: Account) -> None:
 
 
 async def deactivate_accounts(change: Change, active: Sequence[Account]) -> None:
-    """Mark the accounts of people or bots as deactivated, and end their polls. Their keys stay, but are refused."""
+    """Mark the accounts of people or bots as deactivated, and end their polls. Their keys stay, but are refused; those
+    that they created for others' bots end.
+
+    The transaction must have been begun with `with_keys_made_by` for the last of them.
+    """
     deactivated = [account._replace(is_active=False) for account in active]
     await accounts.deactivate(change.connection, [account.id for account in deactivated])
     await change.record_all(AuditEvent.ACCOUNT_DEACTIVATED, [(account, {}) for account in deactivated])
     for account in deactivated:
         change.end_polls_of(account.id)
         change.tell_changed(account, "is_active")
+    await api_keys.end_keys_of_former_managers(change, deactivated[-1].id)
 
 
 async def reactivate(context: Context, caller: Caller | None, account_id: int) -> Account:

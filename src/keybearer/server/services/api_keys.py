@@ -14,6 +14,7 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotForNamedKeys, Refused
 from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.links import MAILED, LinkPurpose
+from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
@@ -103,6 +104,23 @@ async def record_ended(change: Change, revoked: Sequence[APIKeyRecord]) -> None:
         holder = await the_account(change.connection, None, record.account_id)
         await change.record(AuditEvent.API_KEY_REVOKED, holder, details={"key": record.id, "name": record.name})
         change.end_polls_of(holder.id)
+
+
+async def end_keys_of_former_managers(change: Change, account_id: int) -> None:
+    """End the named keys of bots whose creators may no longer manage these bots.
+
+    Call it after the account's role has changed or it was deactivated, in a transaction that was begun with
+    `with_keys_made_by`. It is about the keys that this account created, and about those of its bots, or of itself if it
+    is a bot. Keys that somebody created for their own bots stay: a bot is never more than its owner.
+    """
+    for record in await key_ends.find_made_for_bots(change.connection, account_id):
+        bot = await the_account(change.connection, None, record.account_id)
+        creator = await accounts.find(change.connection, record.created_by or 0)
+        if creator is None or creator.id == bot.bot_owner_id:
+            continue
+        if not creator.is_active or not may_manage_bot(creator, bot):
+            ended = await key_ends.revoke(change.connection, record.id, by=change.actor_id, at=change.now)
+            await record_ended(change, ended)
 
 
 async def regenerate_own(context: Context, caller: Caller) -> IssuedKey:

@@ -179,7 +179,13 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
     """Change a bot. If it gets a new owner it also gets a new key, so that the former owner's copy stops working."""
     holding = [bot_id] if wanted.owner_id is None else [bot_id, wanted.owner_id]
     ending_keys_of = None if wanted.owner_id is None else bot_id
-    async with context.change(caller, holding=holding, for_change=True, ending_keys_of=ending_keys_of) as change:
+    async with context.change(
+        caller,
+        holding=holding,
+        for_change=True,
+        ending_keys_of=ending_keys_of,
+        with_keys_made_by=None if wanted.role is None else bot_id,
+    ) as change:
         actor = change.actor.account
         realm = await the_realm(change.connection)
         before = await the_bot(change.connection, actor, bot_id)
@@ -199,6 +205,8 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
         service = await _changed_service(change, bot, wanted)
         _check_pictures(wanted.pictures)
         await _record_change(change, before, bot, wanted)
+        if bot.granted_role is not before.granted_role:
+            await keys.end_keys_of_former_managers(change, bot.id)
         if bot.bot_owner_id != before.bot_owner_id:
             await keys.replace(change, bot, because="new owner")
         live = await api_keys.find_account_key(change.connection, bot.id)
@@ -274,7 +282,7 @@ async def deactivate(context: Context, caller: Caller | None, bot_id: int) -> No
 
     The server's operator, who has no actor, may deactivate all bots.
     """
-    async with context.change(caller, holding=[bot_id], for_change=True) as change:
+    async with context.change(caller, holding=[bot_id], for_change=True, with_keys_made_by=bot_id) as change:
         bot = await the_bot(change.connection, change.acting_account, bot_id)
         if bot.is_active:
             await deactivate_accounts(change, [bot])

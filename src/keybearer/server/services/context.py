@@ -90,6 +90,7 @@ class Context:
         for_change: bool = False,
         with_bots_of: int | None = None,
         ending_keys_of: int | None = None,
+        with_keys_made_by: int | None = None,
     ) -> AsyncIterator[Change]:
         """One transaction: everything is written when the block ends, nothing if it raises.
 
@@ -102,7 +103,8 @@ class Context:
         anything is read. `for_change` means that an account, its keys or its sessions are changed; then every such
         account must be in `holding`, or be the caller. `with_bots_of` names an account whose bots are locked too.
         `ending_keys_of` names an account whose keys may end; the keys created with those end too, and so their accounts
-        are locked as well.
+        are locked as well. `with_keys_made_by` names an account whose right to manage others' bots may end; the named
+        keys that it created for them may end too, and so their holders are locked.
         """
         origin = origin or (caller.origin if caller else RequestOrigin())
         wanted = set(holding)
@@ -117,6 +119,7 @@ class Context:
                         for_change=for_change,
                         with_bots_of=with_bots_of,
                         ending_keys_of=ending_keys_of,
+                        with_keys_made_by=with_keys_made_by,
                     )
                     if not needed <= wanted:
                         wanted = needed

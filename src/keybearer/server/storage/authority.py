@@ -96,14 +96,16 @@ async def hold(
     for_change: bool,
     with_bots_of: int | None = None,
     ending_keys_of: int | None = None,
+    with_keys_made_by: int | None = None,
 ) -> set[int]:
     """Lock the rows of these accounts until the transaction ends. Returns the ids that must be locked with them.
 
-    These are the owners of the bots among them, the bots of `with_bots_of`, and the holders of the keys that end
-    together with those of `ending_keys_of`. If the result contains an id that was not passed in, not all rows are
-    locked: the transaction must end, and another one must ask for all of them. `for_change` is for transactions that
-    change an account, its keys or its sessions; other transactions only keep the rows from being changed. SQLite has
-    nothing to lock, because its writers run one after another.
+    These are the owners of the bots among them, the bots of `with_bots_of`, the holders of the keys that end together
+    with those of `ending_keys_of`, and the holders of the keys that `with_keys_made_by` and others created for each
+    other. If the result contains an id that was not passed in, not all rows are locked: the transaction must end, and
+    another one must ask for all of them. `for_change` is for transactions that change an account, its keys or its
+    sessions; other transactions only keep the rows from being changed. SQLite has nothing to lock, because its writers
+    run one after another.
     """
     needed = set(account_ids)
     if connection.dialect.name != "postgresql":
@@ -115,4 +117,6 @@ async def hold(
         needed.update(row.id for row in owned)
     if ending_keys_of is not None:
         needed |= await key_ends.find_holders(connection, [ending_keys_of])
+    if with_keys_made_by is not None:
+        needed |= await key_ends.find_holders_of_made(connection, with_keys_made_by)
     return needed

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import CTE, ColumnElement, bindparam, or_, select, update
+from sqlalchemy import CTE, ColumnElement, bindparam, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.storage.api_keys import from_columns, from_row, is_live_at, records
 from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.prepared import Prepared
-from keybearer.server.storage.tables import api_keys
+from keybearer.server.storage.tables import accounts, api_keys
 
 
 def _with_all_created(start: ColumnElement[bool]) -> CTE:
@@ -48,6 +48,39 @@ _HOLDERS = Prepared(
     .where(_live_among(_with_all_created(among_given(api_keys.c.account_id, "account_ids") & _MAY_END_OTHERS)))
     .distinct()
 )
+
+
+_bots = accounts.alias("bots")
+# SQLite would read the whole table for a condition with OR.
+_MADE_BY_OR_FOR = api_keys.c.id.in_(
+    union_all(
+        *(
+            select(api_keys.c.id).where(api_keys.c.is_account_key.is_(False), condition)
+            for condition in (
+                api_keys.c.created_by == bindparam("account_id"),
+                api_keys.c.account_id == bindparam("account_id"),
+                api_keys.c.account_id.in_(select(_bots.c.id).where(_bots.c.bot_owner_id == bindparam("account_id"))),
+            )
+        )
+    )
+) & (api_keys.c.created_by != api_keys.c.account_id)
+_MADE_FOR_BOTS = Prepared(records().where(_MADE_BY_OR_FOR, api_keys.c.revoked_at.is_(None)).order_by(api_keys.c.id))
+_HOLDERS_OF_MADE = Prepared(
+    select(api_keys.c.account_id).where(_live_among(_with_all_created(_MADE_BY_OR_FOR))).distinct()
+)
+
+
+async def find_made_for_bots(connection: AsyncConnection, account_id: int) -> Sequence[APIKeyRecord]:
+    """The live named keys that an account created for bots, and those that anybody created for the account or its
+    bots.
+    """
+    found = await _MADE_FOR_BOTS.records(connection, account_id=account_id)
+    return [from_columns(columns) for columns in found]
+
+
+async def find_holders_of_made(connection: AsyncConnection, account_id: int) -> set[int]:
+    """The holders of the keys that `find_made_for_bots` finds, and of the keys that end with these."""
+    return set(await _HOLDERS_OF_MADE.values(connection, account_id=account_id))
 
 
 async def find_holders(connection: AsyncConnection, account_ids: Iterable[int]) -> set[int]:

@@ -131,6 +131,12 @@ api_keys = Table(
         sqlite_where=text("revoked_at IS NULL OR is_account_key IS 0"),
         postgresql_where=text("revoked_at IS NULL OR is_account_key IS false"),
     ),
+    Index(
+        "ix_api_keys_named_created_by",
+        "created_by",
+        sqlite_where=text("is_account_key IS 0"),
+        postgresql_where=text("is_account_key IS false"),
+    ),
     # Everything that verifying a key reads of it, so that SQLite reads no row of the table for this.
     Index(
         "ix_api_keys_lookup",
