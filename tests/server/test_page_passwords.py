@@ -1,4 +1,4 @@
-"""Forms that reveal a credential ask for the password if it was given too long ago, and are carried out with it."""
+"""What reveals a credential or raises a role needs a recent password of a session. Forms ask for it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import update
 
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.bots import BotType
 from keybearer.server.storage.tables import sessions
 from tests.in_process import InProcessServer
 from tests.server.test_form_tokens import once_in
 
 LONG_AGO = timedelta(minutes=11)
+SERVICE, MOVED = "http://127.0.0.1:1/", "http://[::1]/"
 FORMS = {
     "add a bot": ("/settings/bots/add/", {"full_name": "Oracle", "short_name": "oracle"}, "bot:created"),
     "reactivate a bot": ("/settings/bots/{ghost}/reactivate/", {}, "account:reactivated"),
@@ -20,14 +22,22 @@ FORMS = {
     "invite": ("/organization/invitations/add/", {"emails": "new@example.com", "role": "400"}, "invitation:created"),
     "invite again": ("/organization/invitations/1/resend/", {}, "invitation:created"),
     "make a reset link": ("/organization/users/{hamlet}/reset-link/", {}, "password:reset_link_created"),
+    "raise a role": ("/organization/users/{hamlet}/", {"full_name": "Hamlet", "role": "200"}, "account:role_changed"),
+    "raise a bot's role": ("/settings/bots/{caller}/", {"full_name": "Caller", "role": "200"}, "bot:changed"),
+    "move a service": (
+        "/settings/bots/{caller}/",
+        {"full_name": "Caller", "payload_url": "http://[::1]/"},
+        "bot:changed",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", FORMS)
-async def test_a_form_that_reveals_a_credential_needs_a_recent_password(server: InProcessServer, name: str) -> None:
+async def test_a_form_that_gives_something_away_needs_a_recent_password(server: InProcessServer, name: str) -> None:
     olive = await server.add_person("olive", Role.OWNER)
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     ghost = await server.add_bot(olive, "ghost")
+    caller = await server.add_bot(olive, "caller", BotType.OUTGOING_WEBHOOK, name="Caller")
     wire = server.client()
     await wire.delete(f"/api/v1/users/{othello.id}", auth=olive.auth)
     await wire.delete(f"/api/v1/bots/{ghost.id}", auth=olive.auth)
@@ -36,7 +46,9 @@ async def test_a_form_that_reveals_a_credential_needs_a_recent_password(server: 
     async with server.context.change(None) as change:
         await change.connection.execute(update(sessions).values(confirmed_at=change.now - LONG_AGO))
     path, fields, event = FORMS[name]
-    address = path.format(ghost=ghost.id, othello=othello.id, hamlet=hamlet.id)
+    address = path.format(ghost=ghost.id, othello=othello.id, hamlet=hamlet.id, caller=caller.id)
+    if "caller" in path:
+        fields = {"role": str(caller.account.role.value), "owner": str(olive.id), "payload_url": SERVICE, **fields}
 
     async def times() -> int:
         return [recorded for recorded, _, _ in await server.events()].count(event)
@@ -52,6 +64,34 @@ async def test_a_form_that_reveals_a_credential_needs_a_recent_password(server: 
     given = await browser.post(address, data={**fields, "once": once, "password": olive.password})
     assert given.status_code in (200, 303)
     assert await times() == before + 1
+
+
+async def test_a_session_whose_password_is_old_raises_no_role_and_moves_no_service(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
+    await server.add_person("another", Role.OWNER)
+    bot = await server.add_bot(olive, "caller", BotType.OUTGOING_WEBHOOK)
+    browser = await server.signed_in(olive)
+    async with server.context.change(None) as change:
+        await change.connection.execute(update(sessions).values(confirmed_at=change.now - LONG_AGO))
+    person, own, of_bot = f"/json/users/{hamlet.id}", f"/json/users/{olive.id}", f"/json/bots/{bot.id}"
+    refused = [
+        await browser.patch(person, data={"role": "200"}),
+        await browser.patch(of_bot, data={"role": "200"}),
+        await browser.patch(of_bot, data={"service_payload_url": '"http://[::1]/"'}),
+        await browser.delete(own),
+    ]
+    assert [answer.status_code for answer in refused] == [403, 403, 403, 403]
+    allowed = [
+        await browser.patch(person, data={"full_name": "Prince"}),
+        await browser.patch(person, data={"role": "600"}),
+        await browser.patch(of_bot, data={"role": "600"}),
+    ]
+    assert [answer.status_code for answer in allowed] == [200, 200, 200]
+    by_key = await server.client().patch(f"/api/v1/users/{hamlet.id}", auth=olive.auth, data={"role": "200"})
+    assert by_key.status_code == 200
 
 
 async def test_a_correct_password_is_not_asked_for_again_if_something_else_is_refused(

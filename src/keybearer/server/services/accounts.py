@@ -142,7 +142,8 @@ async def change_person(
 ) -> Account:
     """Rename a person or bot, or change their role, as in Zulip. For administrators or the operator.
 
-    Raises Refused with Zulip's words if `email` differs from the account's, and for any profile field.
+    Raises PasswordNeeded if the role rises and the actor's session gave its password too long ago. Raises Refused with
+    Zulip's words if `email` differs from the account's, and for any profile field.
     """
     keys_made_by = None if role is None else account_id
     async with context.change(caller, holding=[account_id], for_change=True, with_keys_made_by=keys_made_by) as change:
@@ -209,6 +210,7 @@ async def _renamed(change: Change, account: Account, full_name: str) -> Account:
 async def _with_role(change: Change, account: Account, role: Role) -> Account:
     if change.acting_account is not None:
         check_may_give_role(change.acting_account, account, role)
+        change.check_password_if_role_rises(account, role)
     if await _is_last_owner(change, account):
         raise Refused("The owner permission cannot be removed from the only organization owner.")
     changed = account._replace(granted_role=role)
@@ -236,7 +238,8 @@ async def deactivate_person(
     """Deactivate somebody else, with all their bots, and end their sessions. For administrators or the operator.
 
     The key is not revoked, so that the answer to it is `Account is deactivated`. A bot does not count as a person here
-    (`No such user`). Raises Refused for an account that is already deactivated, as in Zulip.
+    (`No such user`). Raises Refused for an account that is already deactivated, as in Zulip. Administrators who
+    deactivate themselves need a recent password, as in `deactivate_own`.
     """
     async with context.change(
         caller, holding=[account_id], for_change=True, with_bots_of=account_id, with_keys_made_by=account_id
@@ -247,6 +250,8 @@ async def deactivate_person(
             raise Refused("No such user")
         if actor is not None:
             check_may_deactivate(actor, account)
+            if actor.id == account.id:
+                change.actor.check_password_is_fresh(change.now)
         if not account.is_active:
             raise Refused("User is deactivated")
         if await _is_last_owner(change, account):

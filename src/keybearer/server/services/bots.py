@@ -176,7 +176,11 @@ async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDeta
 
 
 async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotChange) -> BotDetails:
-    """Change a bot. If it gets a new owner it also gets a new key, so that the former owner's copy stops working."""
+    """Change a bot. If it gets a new owner it also gets a new key, so that the former owner's copy stops working.
+
+    Raises PasswordNeeded if its role rises or its service moves, and the actor's session gave its password too long
+    ago.
+    """
     holding = [bot_id] if wanted.owner_id is None else [bot_id, wanted.owner_id]
     ending_keys_of = None if wanted.owner_id is None else bot_id
     async with context.change(
@@ -193,6 +197,7 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
         if wanted.role is not None:
             role = checked_role(wanted.role)
             check_may_give_role(actor, bot, role)
+            change.check_password_if_role_rises(bot, role)
             bot = bot._replace(granted_role=role)
         owner = await accounts.find(change.connection, bot.bot_owner_id) if bot.bot_owner_id else None
         if wanted.owner_id is not None and wanted.owner_id != bot.bot_owner_id:
@@ -269,6 +274,7 @@ async def _changed_service(change: Change, bot: Account, wanted: BotChange) -> B
         return None
     if wanted.payload_url is not None:
         change.actor.check_scope(Scope.KEYS)  # the service at this URL is sent the token
+        change.actor.check_password_is_fresh(change.now)
         service = replace(service, base_url=checked_payload_url(wanted.payload_url))
     if wanted.interface is not None:
         service = replace(service, interface=_checked_interface(wanted.interface))

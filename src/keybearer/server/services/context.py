@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.errors import StorageError
 from keybearer.server.domain import account_events
 from keybearer.server.domain.account_events import AccountNews
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Actor, Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import check_cap
@@ -199,6 +199,13 @@ class Change:
         """Raise BeyondGrant if the actor used a key, and a key with this grant may do more than that key."""
         if self.acting is not None:
             self.acting.check_covers(grant)
+
+    def check_password_if_role_rises(self, account: Account, role: Role) -> None:
+        """Raise PasswordNeeded if the account gets a higher role, by a session whose password was given too long ago: a
+        role outlives a stolen session.
+        """
+        if self.acting is not None and role < account.granted_role:
+            self.acting.check_password_is_fresh(self.now)
 
     @property
     def actor_id(self) -> int | None:

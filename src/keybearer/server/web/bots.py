@@ -13,7 +13,7 @@ from keybearer.server.domain.permissions import may_create_bot, may_give_role
 from keybearer.server.domain.visibility import may_see_bot_messages
 from keybearer.server.services import accounts, bots, profiles
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
-from keybearer.server.web.confirmation import ask_password, confirmed_caller
+from keybearer.server.web.confirmation import ask_password, confirm_if_given, confirmed_caller
 from keybearer.server.web.key_section import KeySection, find_section
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
@@ -154,6 +154,7 @@ async def save(visit: Visit) -> Response:
     """Change the bot with the panel's form."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     try:
+        await confirm_if_given(visit)
         changed = await bots.change_bot(visit.context, visit.caller, bot.account.id, _change(visit, bot))
     except Refused as refusal:
         return await show_panel(visit, bot, refusal=refusal)

@@ -18,10 +18,15 @@ async def confirmed_caller(visit: Visit, *, once: bool = True) -> Caller:
     Raises Refused for a wrong password. Without one, the transaction that acts raises PasswordNeeded.
     """
     caller = (visit.caller_once if once else visit.caller).confirmed()
+    await confirm_if_given(visit)
+    return caller
+
+
+async def confirm_if_given(visit: Visit) -> None:
+    """Check the password of a form that asks for it only if the service needs it. Raises Refused for a wrong one."""
     if "password" in visit.form:
         await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
         visit.note_confirmed()
-    return caller
 
 
 def ask_password(visit: Visit, refusal: Refused, *, button: str, back: str) -> Response:

@@ -12,7 +12,7 @@ from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.permissions import may_deactivate, may_give_role, may_make_reset_link
 from keybearer.server.domain.visibility import shown_email
 from keybearer.server.services import accounts, profiles, reset_links
-from keybearer.server.web.confirmation import ask_password, confirmed_caller
+from keybearer.server.web.confirmation import ask_password, confirm_if_given, confirmed_caller
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
@@ -105,6 +105,7 @@ async def save(visit: Visit) -> Response:
     """Change a person's name and role."""
     person = await _find(visit)
     try:
+        await confirm_if_given(visit)
         await accounts.change_person(
             visit.context,
             visit.caller,
