@@ -269,14 +269,16 @@ class Sight:
         return all(self._shows_channel(viewer, each) for each in {*subject.channel_ids, *now_in})
 
     def without_hidden(self, subject: Subject, fields: Mapping[str, object]) -> Mapping[str, object]:
-        """An event's fields, in which dummies replace addresses that have been hidden since it happened."""
+        """An event's fields, in which dummies replace addresses that have been hidden since it happened. So are earlier
+        addresses of these people.
+        """
         people = [self.accounts[each] for each in subject.addressed_ids if each in self.accounts]
         hidden = {
-            person.delivery_email: display_email(person, self.dummy_domain)
+            person.id: display_email(person, self.dummy_domain)
             for person in people
             if person.email_visibility is not EmailVisibility.EVERYONE
         }
-        return {name: _replaced(name, each, hidden) for name, each in fields.items()} if hidden else fields
+        return _without_addresses(fields, hidden) if hidden else fields
 
     def _shows_bot(self, viewer: Account, bot_id: int) -> bool:
         bot = self.accounts.get(bot_id)
@@ -288,15 +290,28 @@ class Sight:
         return channel is not None and may_see_channel(viewer, channel, follow)
 
 
-_ADDRESS_FIELDS = ("email", "sender_email", "new_email")
+_ADDRESS_FIELDS = {
+    "sender_email": ("sender_id",),
+    "email": ("user_id", "id"),
+    "new_email": ("user_id",),
+    "delivery_email": ("user_id",),
+}
+"""The fields with somebody's address, and those beside them with that person's id."""
 
 
-def _replaced(name: str, value: object, addresses: Mapping[str, str]) -> object:
-    """A field's value with the addresses replaced, at any depth."""
+def _without_addresses(fields: Mapping[str, object], hidden: Mapping[int, str]) -> dict[str, object]:
+    """These fields with the addresses of some people replaced, at any depth."""
+    shown = {name: _within(value, hidden) for name, value in fields.items()}
+    for name, beside in _ADDRESS_FIELDS.items():
+        whose = next((fields[each] for each in beside if each in fields), None)
+        if isinstance(whose, int) and whose in hidden and shown.get(name) is not None:
+            shown[name] = None if name == "delivery_email" else hidden[whose]
+    return shown
+
+
+def _within(value: object, hidden: Mapping[int, str]) -> object:
     if isinstance(value, Mapping):
-        return {each: _replaced(each, inner, addresses) for each, inner in value.items()}
+        return _without_addresses(value, hidden)
     if isinstance(value, list | tuple):
-        return [_replaced(name, each, addresses) for each in value]
-    if name == "delivery_email" and value in addresses:
-        return None
-    return addresses.get(value, value) if name in _ADDRESS_FIELDS and isinstance(value, str) else value
+        return [_within(each, hidden) for each in value]
+    return value

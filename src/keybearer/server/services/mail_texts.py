@@ -10,6 +10,7 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
+from keybearer.server.domain.visibility import may_see_origin
 
 SIGN_OFF = "\n-- \nSent by Keybearer for {name}, {site}\n"
 
@@ -40,13 +41,14 @@ def new_key(
     yours = owner.id == subject.id
     whose = "your API key" if yours else f"the API key of your bot {subject.full_name} ({subject.delivery_email})"
     by = "the server's operator" if actor is None else ("you" if actor.id == owner.id else actor.full_name)
+    where = f", {_origin(origin)}" if may_see_origin(owner, actor) else ""
     recipient_page = "account" if yours else "bots"
     return _mail(
         realm,
         owner,
         "Your API key was replaced" if yours else f"The API key of {subject.full_name} was replaced",
         f"On {_moment(at)}, {whose} in {realm.name} was replaced by a new one\n"
-        f"({by}, {_origin(origin)}).\n\n"
+        f"({by}{where}).\n\n"
         "The old key stopped working at once: every program that uses a zuliprc with it is refused, and the\n"
         "account is logged out on all mobile devices. Download the new zuliprc here:\n\n"
         f"    {realm.site}/settings/{recipient_page}/\n\n"

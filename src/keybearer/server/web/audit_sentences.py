@@ -157,6 +157,11 @@ def _bot_changed(t: _View) -> str:
     return f"{t.actor} changed the bot {t.subject}: {', '.join(parts)}." if parts else f"{t.actor} changed {t.subject}."
 
 
+def _email_change_requested(t: _View) -> str:
+    to = f" to {t.detail('to')}" if t.is_reader else ""  # others may not be allowed to see addresses of this person
+    return f"{t.actor} asked to change {t.their('email')}{to}, and a link was mailed to the new address."
+
+
 def _email_changed(t: _View) -> str:
     if t.named.record.details.get("undone"):
         return f"{_capitalised(t.whose('email'))} was changed back, by the link in the mail to the earlier address."
@@ -217,9 +222,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_View], str]] = {
     AuditEvent.ACCOUNT_ROLE_CHANGED: lambda t: (
         f"{t.actor} changed the role of {t.subject} from {t.detail('from')} to {t.detail('to')}."
     ),
-    AuditEvent.ACCOUNT_EMAIL_CHANGE_REQUESTED: lambda t: (
-        f"{t.actor} asked to change {t.their('email')} to {t.detail('to')}, and a link was mailed there."
-    ),
+    AuditEvent.ACCOUNT_EMAIL_CHANGE_REQUESTED: _email_change_requested,
     AuditEvent.ACCOUNT_EMAIL_CHANGED: _email_changed,
     AuditEvent.ACCOUNT_DEACTIVATED: lambda t: (
         f"{t.actor} deactivated {_reflexive(t)}; every use of the API key is refused."
