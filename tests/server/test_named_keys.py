@@ -136,6 +136,8 @@ async def test_an_expired_key_is_refused_like_a_revoked_one_and_its_late_use_is_
     soon = await server.client().get("/api/v1/users/me", auth=key.auth)
     assert soon.headers["keybearer-key-expires"].endswith("Z")
     assert "keybearer-key-expires" not in (await server.client().get("/api/v1/users/me", auth=hamlet.auth)).headers
+    missing = await server.client().get("/user_uploads/1/aa/none/none.txt", auth=key.auth)
+    assert (missing.status_code, missing.headers["keybearer-key-expires"][-1]) == (404, "Z")
     await expire(server, key.id)
     answer = await server.client().get("/api/v1/users/me", auth=key.auth)
     assert (answer.status_code, answer.json()["msg"]) == (401, "Invalid API key")
@@ -187,6 +189,18 @@ async def test_owners_are_told_seven_days_and_one_day_before_a_key_ends(server_o
         await mail_about_ends(server.context)
     texts = [mail.body for mail in await server.mails() if mail.subject == "An API key ends soon"]
     assert sorted(name for name in ("far", "week", "day") for text in texts if f"“{name}”" in text) == ["day", "week"]
+
+
+async def test_each_mail_about_an_end_is_sent_once_however_many_workers_look(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    names = [f"key {number}" for number in range(8)]
+    for name in names:
+        key = await issued(server, hamlet.auth, name=name, expires_in_days=30)
+        await end_at(server, key.id, server.context.clock() + timedelta(days=3))
+    await asyncio.gather(*(mail_about_ends(server.context) for _ in range(6)))
+    texts = "".join(mail.body for mail in await server.mails() if mail.subject == "An API key ends soon")
+    assert [texts.count(f"“{name}”") for name in names] == [1] * len(names)
 
 
 async def test_a_regenerated_key_keeps_its_grant_and_both_live_until_the_overlap_ends(
@@ -389,6 +403,28 @@ async def test_the_holder_of_a_key_can_revoke_it_and_learns_nothing(server_on_ea
     subjects = [subject for _, subject in await mail_subjects(server)]
     assert subjects.count("An API key of yours was found and revoked") == 1
     assert [event for event, _, _ in await server.events()].count("api_key:revoked_by_possession") == 1
+
+
+async def test_nobody_finds_out_unnoticed_whether_a_key_is_live(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    await server.add_person("olive", Role.OWNER)
+    hamlet = await server.add_person("hamlet")
+    live, dead = await issued(server, hamlet.auth), await issued(server, hamlet.auth, name="old script")
+    await server.client().delete(f"{OWN}/{dead.id}", auth=hamlet.auth)
+    stranger = server.client(address="203.0.113.77")
+    page = await stranger.get("/login/")
+    token = page.text.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    forms = [{"csrfmiddlewaretoken": token, "api_key": key.api_key} for key in (live, dead)]
+    assert [(await stranger.post("/zuliprc/", data=each)).status_code for each in forms] == [200, 400]
+    by_id = {entry["id"]: entry for entry in await entries(server, hamlet.auth)}
+    assert by_id[live.id]["last_used_address"] == "203.0.113.77"
+    assert (await late_use(server, dead.id)).address == "203.0.113.77"
+    assert (hamlet.email, "An API key that has ended is still used") in await mail_subjects(server)
+    log = (await (await server.signed_in(hamlet)).get("/settings/security-log/")).text
+    assert "Your old key “old script” is still being used from 203.0.113.77" in log
+
+    await server.client().delete("/api/v1/users/me", auth=hamlet.auth)
+    assert (await stranger.post("/zuliprc/", data=forms[0])).status_code != 200
 
 
 async def test_a_key_that_nobody_used_for_ninety_days_is_flagged(server: InProcessServer, hamlet: Known) -> None:

@@ -58,11 +58,12 @@ async def test_the_log_and_the_unsent_mail_show_no_address_of_somebody_who_hides
         )
         assert answer.status_code in (200, 303), answer.text
         assert (await server.client().post("/api/v1/users/me/api_key/regenerate", auth=zelda.auth)).status_code == 200
-        for path in ("audit", "mail"):
-            text = (await visitor.get(f"/organization/{path}/")).text.replace("<wbr>", "")
-            assert "later@example.com" not in text
-            assert zelda.email not in text
-        assert text.count(f"user{zelda.id}@keybearer.localhost") == 2
+        log, mail = [
+            (await visitor.get(f"/organization/{path}/")).text.replace("<wbr>", "") for path in ("audit", "mail")
+        ]
+        for address in ("later@example.com", zelda.email):
+            assert address not in log + mail
+        assert mail.count(f"user{zelda.id}@keybearer.localhost") == 2
         assert "later@example.com" in (await own.get("/settings/security-log/")).text.replace("<wbr>", "")
 
 

@@ -15,7 +15,8 @@ from keybearer import api_key
 from keybearer.errors import FileError, SchemaError, SecretRingError, StorageError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
-from keybearer.server.storage import accounts, api_keys, backup, rotation, sessions
+from keybearer.server.domain.grants import FULL
+from keybearer.server.storage import accounts, api_keys, backup, key_ends, rotation, sessions
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.messaging.tables import metadata
 from keybearer.server.storage.restoration import Restoration, restore
@@ -142,13 +143,19 @@ async def test_keys_revoked_and_accounts_deactivated_since_the_backup_stay_so_an
     database_url: str, ring: SecretRing, target: Path
 ) -> None:
     unchanged, regenerated, deactivated = await filled(database_url, ring)
+    database, script = await Database.open(database_url), api_key.generate()
+    async with database.write() as connection:
+        named = await api_keys.add_named(
+            connection, ring, script, account_id=unchanged.account.id, name="script", grant=FULL,
+            created_by=None, created_with=None, at=NOON,
+        )  # fmt: skip
     await backup.write(database_url, target, at=NOON)
-    database = await Database.open(database_url)
     later = await regenerate(database, ring, regenerated)
     async with database.write() as connection:
         await connection.execute(
             update(accounts_table).where(accounts_table.c.id == deactivated.account.id).values(is_active=False)
         )
+        await key_ends.revoke(connection, named.id, by=None, at=NOON)
     await database.close()
 
     restoration = await restore(target, database_url, ring, overwrite=True)
@@ -161,6 +168,9 @@ async def test_keys_revoked_and_accounts_deactivated_since_the_backup_stay_so_an
     assert [each.revoked for each in found if each] == [False, True, False]
     assert [each.account.is_active for each in found if each] == [True, True, False]
     assert await verifier.verify(later) is None
+    revoked_script = await verifier.verify(script)
+    assert revoked_script is not None
+    assert revoked_script.revoked
     await database.close()
 
 

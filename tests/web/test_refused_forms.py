@@ -120,10 +120,10 @@ REFUSED: Mapping[str, Refusal] = {
         kept=('value="Lunch oracle"', '<option value="600" selected>'),
     ),
     "/organization/users/{account_id}/": Refusal(
-        {"full_name": "Milan *", "role": "300"}, NAME_RULE, kept=('value="Milan *"', '<option value="300" selected>')
+        {"full_name": "Milan *", "role": "600"}, NAME_RULE, kept=('value="Milan *"', '<option value="600" selected>')
     ),
     "/organization/users/{account_id}/deactivate/": Refusal(
-        {"comment": "See you soon."}, "Cannot deactivate the only organization owner", kept=("See you soon.",)
+        {"comment": "See you soon."}, OLD_PASSWORD.words, 403, kept=("See you soon.",)
     ),
     "/organization/invitations/add/": Refusal(
         {"emails": "new@example.com", "role": "600"}, OLD_PASSWORD.words, 403,

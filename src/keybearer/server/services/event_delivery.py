@@ -12,7 +12,7 @@ from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, for_queue, with_muted_topics
 from keybearer.server.domain.messaging.user_topics import MUTED_TOPICS, UserTopic, muted_fields
-from keybearer.server.domain.visibility import Sight
+from keybearer.server.domain.sight import Sight
 from keybearer.server.storage import bots, sight
 from keybearer.server.storage.messaging import user_topics
 from keybearer.server.storage.secret_ring import SecretRing

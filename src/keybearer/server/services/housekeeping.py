@@ -14,6 +14,9 @@ from keybearer.server.storage import attempts, audit, event_log, key_ends, links
 
 SWEEP_EVERY = 3600.0
 
+FIRST_MAILS_AFTER = 60.0
+"""Seconds after the start. A server that is started again more than once an hour still sends these mails."""
+
 PAUSE = 0.02
 """Seconds between two slices, in which writers of other processes get their turn."""
 
@@ -66,9 +69,15 @@ async def _mail_about_end(change: Change, record: APIKeyRecord) -> None:
         await change.send(mail_texts.key_ends(realm, owner, holder, record))
 
 
+async def _mail_regularly(context: Context) -> None:
+    await asyncio.sleep(FIRST_MAILS_AFTER)
+    wait = every(SWEEP_EVERY)
+    await repeat(partial(mail_about_ends, context), wait=wait, what="the mails about the ends of keys", at_once=True)
+
+
 async def sweep_regularly(context: Context) -> None:
     """Delete ended rows, and mail owners about keys that end soon, every hour until cancelled."""
     await asyncio.gather(
         repeat(partial(sweep, context), wait=every(SWEEP_EVERY), what="the sweep"),
-        repeat(partial(mail_about_ends, context), wait=every(SWEEP_EVERY), what="the mails about the ends of keys"),
+        _mail_regularly(context),
     )

@@ -6,16 +6,19 @@ from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse
 from keybearer.server.domain.attempts import AttemptKind
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.rules import check_standing
 from keybearer.server.services import attempts, mail_texts
 from keybearer.server.services.api_keys import IssuedKey, record_ended
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.key_uses import write_late_use
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
-from keybearer.server.storage import api_keys, devices, key_ends
+from keybearer.server.storage import api_keys, devices, key_ends, key_uses
+from keybearer.server.storage.audit import printable
 
 
 async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
@@ -39,16 +42,30 @@ async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
     return quota
 
 
-async def find(context: Context, key: Secret) -> IssuedKey:
-    """The live named key with this text, and what its zuliprc needs. Raises Refused if no live named key has it."""
+async def find(context: Context, key: Secret, origin: RequestOrigin) -> IssuedKey:
+    """The live named key with this text, and what its zuliprc needs. Raises Refused if no live named key has it, and
+    Unauthenticated if its holder may currently do nothing.
+
+    This is a use of the key, and of an ended key a late one: nobody can find out unnoticed whether a key is live. Its
+    networks do not count, because the file may be for a program elsewhere.
+    """
     digests = context.ring.digests(key) if api_key_format.is_ours(key.reveal()) else ()
     async with context.reading() as connection:
         record = await api_keys.find_by_digests(connection, digests)
-        ended = record is None or not record.is_live or record.grant.has_ended(context.clock())
-        if record is None or ended or record.is_account_key:
-            raise Refused("Invalid API key")
-        holder = await the_account(connection, None, record.account_id)
-        return IssuedKey(holder, await the_realm(connection), record, key)
+        holder = None if record is None else await the_account(connection, None, record.account_id)
+        realm = await the_realm(connection)
+    if record is None or holder is None:
+        raise Refused("Invalid API key")
+    if not record.is_live or record.grant.has_ended(context.clock()):
+        await write_late_use(context, record.id, holder, origin)
+        raise Refused("Invalid API key")
+    if record.is_account_key:
+        raise Refused("Invalid API key")
+    check_standing(holder, by_session=False)
+    async with context.change(None, origin=origin) as change:
+        use = KeyUse(change.now, origin.address, printable(origin.client))
+        await key_uses.record_uses(change.connection, [key_uses.NewUse(record.id, use)])
+    return IssuedKey(holder, realm, record, key)
 
 
 async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:

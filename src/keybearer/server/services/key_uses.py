@@ -11,7 +11,7 @@ from keybearer.errors import StorageError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.domain.api_keys import KeyUse
+from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.services import mail_texts
@@ -89,7 +89,7 @@ class UseRecorder:
         self._context.metrics.note_late_use()
         if not self._late_keys.is_due(key_id):
             return
-        task = asyncio.get_running_loop().create_task(self._write_late(key_id, account, origin))
+        task = asyncio.get_running_loop().create_task(write_late_use(self._context, key_id, account, origin))
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
@@ -127,38 +127,41 @@ class UseRecorder:
         finally:
             await asyncio.gather(*self._late, return_exceptions=True)
 
-    async def _write_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
-        try:
-            async with self._context.change(None, origin=origin) as change:
-                use = KeyUse(change.now, origin.address, printable(origin.client))
-                before = await key_uses.find_late_use(change.connection, key_id)
-                written = await key_uses.record_late_use(
-                    change.connection, NewUse(key_id, use), at_most_every=LATE_USE_EVERY
-                )
-                if written:
-                    await change.record(AuditEvent.API_KEY_LATE_USE, account, details={"key": key_id})
-                if written and before is None:
-                    await _send_alarm(change, key_id, use)
-        except StorageError:
-            return  # the database logs it itself
-        except Exception:  # noqa: BLE001  it must not make the request fail
-            _log.exception("the use of a key that has ended could not be written")
-            return
-        if before is None:
-            _log.warning(
-                "an API key of %s (account %d) that has ended is still used, from %s by %s; logged once per key",
-                printable(account.full_name),
-                account.id,
-                origin.address,
-                use.client,
-                extra={"account_id": account.id, "address": origin.address},
+
+async def write_late_use(context: Context, key_id: int, account: Account, origin: RequestOrigin) -> None:
+    """Write now that an ended key was used, at most once a minute for each key. A failure is only logged."""
+    try:
+        async with context.change(None, origin=origin) as change:
+            use = KeyUse(change.now, origin.address, printable(origin.client))
+            before = await key_uses.find_late_use(change.connection, key_id)
+            written = await key_uses.record_late_use(
+                change.connection, NewUse(key_id, use), at_most_every=LATE_USE_EVERY
             )
+            if written:
+                record = await api_keys.find(change.connection, key_id)
+                assert record is not None
+                details = {"key": key_id, "name": record.name}
+                await change.record(AuditEvent.API_KEY_LATE_USE, account, details=details)
+                if before is None:
+                    await _send_alarm(change, record, use)
+    except StorageError:
+        return  # the database logs it itself
+    except Exception:  # noqa: BLE001  it must not make the request fail
+        _log.exception("the use of a key that has ended could not be written")
+        return
+    if before is None:
+        _log.warning(
+            "an API key of %s (account %d) that has ended is still used, from %s by %s; logged once per key",
+            printable(account.full_name),
+            account.id,
+            origin.address,
+            use.client,
+            extra={"account_id": account.id, "address": origin.address},
+        )
 
 
-async def _send_alarm(change: Change, key_id: int, use: KeyUse) -> None:
+async def _send_alarm(change: Change, record: APIKeyRecord, use: KeyUse) -> None:
     """Mail the owner of an ended key that somebody uses it."""
-    record = await api_keys.find(change.connection, key_id)
-    assert record is not None
     holder = await the_account(change.connection, None, record.account_id)
     owner = await owner_of(change.connection, holder)
     if owner is not None:

@@ -221,7 +221,7 @@ def key_ends(realm: Realm, owner: Account, holder: Account, record: APIKeyRecord
         owner,
         "An API key ends soon",
         f"In {realm.name}, {_key(holder, owner, record)}\nends on {_moment(record.expires_at)}; {used}.\n\n"
-        "Regenerate it before then, so that no program stops:\n\n"
+        "A key that replaces it ends at the same time. If programs need one for longer, add another key:\n\n"
         f"    {_page(realm, owner, holder)}\n",
     )
 

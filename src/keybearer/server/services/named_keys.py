@@ -266,9 +266,14 @@ async def regenerate_current(context: Context, caller: Caller, *, overlap: timed
         return await _replace(change, change.actor.account, record, overlap)
 
 
-async def _replace(change: Change, holder: Account, record: APIKeyRecord, overlap: timedelta) -> IssuedKey:
+def check_not_replaced(record: APIKeyRecord) -> None:
+    """Raise Refused for a key that was replaced and is still in overlap."""
     if record.replaced_by is not None:
         raise Refused("This API key was already replaced: use the key that replaced it.")
+
+
+async def _replace(change: Change, holder: Account, record: APIKeyRecord, overlap: timedelta) -> IssuedKey:
+    check_not_replaced(record)
     policy = (await the_realm(change.connection)).key_policy
     grant = record.grant._replace(expires_at=policy.end_of_successor(record.expires_at, change.now))
     await key_ends.end_replaced(change.connection, record.id, by=change.actor_id, at=change.now)

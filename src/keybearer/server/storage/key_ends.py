@@ -136,19 +136,16 @@ async def take_ending(
 
     They are recorded as having had `mails`. A key that was replaced needs none.
     """
-    due = (
-        records()
-        .where(
-            api_keys.c.expires_at > now,
-            api_keys.c.expires_at <= now + within,
-            api_keys.c.revoked_at.is_(None),
-            api_keys.c.replaced_by.is_(None),
-            api_keys.c.end_mails < mails,
-        )
-        .order_by(api_keys.c.id)
-        .limit(limit)
+    is_due = (
+        (api_keys.c.expires_at > now)
+        & (api_keys.c.expires_at <= now + within)
+        & api_keys.c.revoked_at.is_(None)
+        & api_keys.c.replaced_by.is_(None)
+        & (api_keys.c.end_mails < mails)
     )
-    found = [from_row(row) for row in await connection.execute(due)]
-    ids = [record.id for record in found]
-    await connection.execute(update(api_keys).where(among(api_keys.c.id, ids)).values(end_mails=mails))
-    return found
+    due = select(api_keys.c.id).where(is_due).order_by(api_keys.c.id).limit(limit)
+    # The condition is repeated, because PostgreSQL checks it again for rows that another worker took in the meantime.
+    taken = update(api_keys).where(api_keys.c.id.in_(due), is_due).values(end_mails=mails).returning(api_keys.c.id)
+    ids = (await connection.execute(taken)).scalars().all()
+    rows = await connection.execute(records().where(among(api_keys.c.id, ids)).order_by(api_keys.c.id))
+    return [from_row(row) for row in rows]

@@ -47,9 +47,10 @@ _TAKEN_BACK = (
 class Restoration:
     """What was restored. `made_at` is when the backup was made, None if the backup does not say.
 
-    `revoked` and `deactivated` are the emails of accounts that lost a key, or were deactivated, after the backup was
-    made, and for which this still holds. Both are None if there was no database to compare with: then everything that
-    was revoked or deactivated after `made_at` is live again.
+    `revoked` and `deactivated` are the emails of accounts that lost their account key, or were deactivated, after the
+    backup was made, and for which this still holds. Named keys that were revoked since then stay revoked too. Both are
+    None if there was no database to compare with: then everything that was revoked or deactivated after `made_at` is
+    live again.
     """
 
     made_at: datetime | None
@@ -150,8 +151,8 @@ async def _keep_revoked(current: AsyncConnection, prepared: AsyncConnection) -> 
         values = {column.name: getattr(key, column.name) for column in _TAKEN_BACK}
         if key.revoked_at is not None:
             values["sealed"] = None
-            emails[row.delivery_email] = None
             if row.is_account_key:
+                emails[row.delivery_email] = None
                 await prepared.execute(delete(devices).where(devices.c.account_id == row.account_id))
         await prepared.execute(update(api_keys).where(api_keys.c.id == row.id).values(**values))
     return tuple(emails)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.event_log import Subject
-from keybearer.server.domain.visibility import Sight
+from keybearer.server.domain.sight import Sight
 from keybearer.server.storage import accounts, realms
 from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging import channels

@@ -173,6 +173,11 @@ def _key_name(t: _View) -> str:
     return f"“{name}”" if name else "(the account key)"
 
 
+def _late_use(t: _View) -> str:
+    name = f" “{t.detail('name')}”" if t.detail("name") else ""
+    return f"{_capitalised(t.whose('old key'))}{name} is still being used{t.origin}."
+
+
 def _key_changed(t: _View) -> str:
     names = {"scopes": "scopes", "expires_at": "end", "networks": "networks"}
     changed, before, key = t.named.record.details.get("changed"), t.detail("from"), t.whose("API key")
@@ -246,7 +251,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_View], str]] = {
     AuditEvent.API_KEY_VIEWED: lambda t: f"{t.actor} looked at {t.whose('API key')}.",
     AuditEvent.API_KEY_DOWNLOADED: lambda t: f"{t.actor} downloaded {t.whose('zuliprc')}.",
     AuditEvent.API_KEY_REGENERATED: _regenerated,
-    AuditEvent.API_KEY_LATE_USE: lambda t: f"{_capitalised(t.whose('old key'))} is still being used{t.origin}.",
+    AuditEvent.API_KEY_LATE_USE: _late_use,
     AuditEvent.SESSION_OPENED: lambda t: f"{t.actor} signed in.",
     AuditEvent.SESSION_REFUSED: _session_refused,
     AuditEvent.SESSION_CLOSED: _session_closed,

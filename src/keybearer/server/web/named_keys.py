@@ -135,11 +135,13 @@ async def confirm_regeneration(visit: Visit) -> Response:
 
 
 async def _regeneration(visit: Visit, refusal: Refused | None = None) -> Response:
+    key = await _key(visit)
+    named_keys.check_not_replaced(key)
     return visit.render_form(
         "named_keys/regenerate.html",
         refusal,
         holder=await _holder(visit),
-        key=await _key(visit),
+        key=key,
         overlaps=OVERLAPS,
         wanted=visit.text("overlap"),
         is_confirmed=visit.is_confirmed,
@@ -189,5 +191,5 @@ async def revoke(visit: Visit) -> Response:
 
 async def download(visit: Visit) -> Response:
     """The zuliprc of a named key, for a page that has its text. The text is stored nowhere else."""
-    issued = await key_possession.find(visit.context, Secret(visit.text("api_key")))
+    issued = await key_possession.find(visit.context, Secret(visit.text("api_key")), visit.origin)
     return zuliprc_file(issued)

@@ -143,6 +143,7 @@ async def deactivate(visit: Visit) -> Response:
     """Deactivate a person, and their bots."""
     person = await _find(visit)
     try:
+        await confirm_if_given(visit)
         await accounts.deactivate_person(visit.context, visit.caller, person.id, comment=visit.text("comment"))
     except Refused as refusal:
         return await _deactivation(visit, person, refusal)

@@ -109,4 +109,6 @@ class FilesDoor:
             status, headers["retry-after"] = 503, str(refusal.retry_after)
         elif isinstance(refusal, Failed):
             status = 500
-        return PlainTextResponse(f"{refusal.wire_message}\n", status, headers)
+        response = PlainTextResponse(f"{refusal.wire_message}\n", status, headers)
+        response.raw_headers.extend(key_expires(admission))
+        return response
