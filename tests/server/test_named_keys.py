@@ -245,6 +245,31 @@ async def test_a_key_can_replace_itself_whatever_its_scopes(server_on_each: InPr
     assert (await post(server, f"{CURRENT}/regenerate", hamlet.auth)).status_code == 400
 
 
+@pytest.mark.parametrize("how", ["by its owner", "by possession"])
+async def test_a_revoked_key_leaves_no_successor_that_it_made_itself(server_on_each: InProcessServer, how: str) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    stolen, rotated = (
+        await issued(server, hamlet.auth, scopes=["read"]),
+        await issued(server, hamlet.auth, name="rotated"),
+    )
+
+    async def successor(path: str, auth: tuple[str, str]) -> NamedKey:
+        answer = (await post(server, f"{path}/regenerate", auth, overlap_seconds=86400)).json()
+        return NamedKey(answer["id"], hamlet.email, answer["api_key"])
+
+    by_thief = await successor(CURRENT, stolen.auth)
+    by_owner = await successor(f"{OWN}/{rotated.id}", hamlet.auth)
+    assert [await is_accepted(server, key) for key in (stolen, by_thief, rotated, by_owner)] == [True] * 4
+    for key in (stolen, rotated):
+        if how == "by possession":
+            await server.client().post(POSSESSION, data={"api_key": key.api_key})
+        else:
+            await server.client().delete(f"{OWN}/{key.id}", auth=hamlet.auth)
+    live = [await is_accepted(server, key) for key in (stolen, by_thief, rotated, by_owner)]
+    assert live == [False, False, False, True]
+
+
 async def test_a_named_key_never_receives_the_account_key(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth, scopes=["read", "send", "manage", "keys"])
     answer = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=key.auth)

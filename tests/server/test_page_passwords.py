@@ -94,6 +94,29 @@ async def test_a_session_whose_password_is_old_raises_no_role_and_moves_no_servi
     assert by_key.status_code == 200
 
 
+async def test_a_session_whose_password_is_old_sees_no_tokens_of_bots(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    olive = await server.add_person("olive", Role.OWNER)
+    bot = await server.add_bot(olive, "caller", BotType.OUTGOING_WEBHOOK)
+    browser = await server.signed_in(olive)
+
+    async def tokens() -> list[str]:
+        answer = (await browser.post("/json/register", data={"event_types": '["realm_bot"]'})).json()
+        await browser.patch(f"/json/bots/{bot.id}", data={"full_name": f"Caller {answer['queue_id'][:6]}"})
+        queue = {"queue_id": answer["queue_id"], "last_event_id": "-1", "dont_block": "true"}
+        await browser.patch(f"/json/bots/{bot.id}", data={"service_interface": "2"})
+        events = (await browser.get("/json/events", params=queue)).json()["events"]
+        shown = [answer["realm_bots"][0], *(event["bot"] for event in events)]
+        return [service["token"] for each in shown for service in each.get("services", [])]
+
+    seen = await tokens()
+    assert len(seen) == 2
+    assert all(seen)
+    async with server.context.change(None) as change:
+        await change.connection.execute(update(sessions).values(confirmed_at=change.now - LONG_AGO))
+    assert await tokens() == ["", ""]
+
+
 async def test_a_correct_password_is_not_asked_for_again_if_something_else_is_refused(
     server: InProcessServer,
 ) -> None:

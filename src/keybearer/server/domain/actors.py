@@ -102,6 +102,12 @@ class Actor(NamedTuple):
         the route."""
         check_scope(scope, self.grant)
 
+    def may_see_credentials(self, now: datetime) -> bool:
+        """Whether the actor may see credentials of their bots among other things: with the scope `KEYS`, and by a
+        session only with a recent password.
+        """
+        return Scope.KEYS in self.grant.scopes and (self.session is None or self.session.is_confirmed(now))
+
     def check_covers(self, grant: Grant) -> None:
         """Raise BeyondGrant if the actor used a key, and a key with this grant may do more than that key."""
         if not self.grant.covers(grant):

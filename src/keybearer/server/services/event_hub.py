@@ -18,7 +18,6 @@ from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Overloaded, Refused
 from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
-from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
@@ -178,16 +177,22 @@ class EventHub:
         while True:
             told, after = await self._events_after(queue, after)
             if told or dont_block or self._closed:
-                return _without_hidden_tokens(actor, told)
+                return self._without_hidden_tokens(actor, told)
             if after < self._seen:
                 continue
             # From here until the wait is set up nothing else runs, so nothing is missed.
             if not self._has_access_changed(caller, position):
                 answer = await self._wait(queue, after, actor.grant.expires_at)
                 if answer is not None:
-                    return _without_hidden_tokens(actor, answer)
+                    return self._without_hidden_tokens(actor, answer)
             position = self._seen
             actor = await self._check_access(caller)
+
+    def _without_hidden_tokens(self, actor: Actor, told: list[WireEvent]) -> list[WireEvent]:
+        """The events as the actor may see them. Tokens of bots are credentials."""
+        if actor.may_see_credentials(self._clock()):
+            return told
+        return [bot_events.without_tokens(event) for event in told]
 
     async def _begin_poll(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int, Actor]:
         """The queue, how far its client has read, and who polls. Records the poll."""
@@ -323,10 +328,3 @@ class EventHub:
             for waiting in everybody:
                 waiting.answer(None)  # each poll then reads the log itself
             raise
-
-
-def _without_hidden_tokens(actor: Actor, told: list[WireEvent]) -> list[WireEvent]:
-    """The events as the actor may see them. Tokens of bots are credentials, so they need the scope `KEYS`."""
-    if Scope.KEYS in actor.grant.scopes:
-        return told
-    return [bot_events.without_tokens(event) for event in told]

@@ -258,7 +258,9 @@ async def regenerate(
 
 
 async def regenerate_current(context: Context, caller: Caller, *, overlap: timedelta) -> IssuedKey:
-    """Replace the named key that the caller uses, regardless of its scopes. Raises Refused for the account key."""
+    """Replace the named key that the caller uses, regardless of its scopes. If the old key is revoked while both are
+    live, the new one ends too. Raises Refused for the account key.
+    """
     async with context.change(caller, for_change=True) as change:
         record = _key_in_use(change.actor)
         if record.is_account_key:
@@ -277,7 +279,10 @@ async def _replace(change: Change, holder: Account, record: APIKeyRecord, overla
     policy = (await the_realm(change.connection)).key_policy
     grant = record.grant._replace(expires_at=policy.end_of_successor(record.expires_at, change.now))
     await key_ends.end_replaced(change.connection, record.id, by=change.actor_id, at=change.now)
-    issued = await _add(change, holder, record.name, grant, created_with=record.created_with)
+    # A key that replaces itself creates its successor. Otherwise a thief would keep the successor of a revoked key.
+    replaces_itself = change.actor.key is not None and change.actor.key.id == record.id
+    created_with = record.id if replaces_itself else record.created_with
+    issued = await _add(change, holder, record.name, grant, created_with=created_with)
     new = issued.record
     ends_at = change.now + overlap
     if record.expires_at is not None:

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import RevealedService
-from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.channels import Followed, name_key
 from keybearer.server.domain.messaging.messages import Flag, Marked
 from keybearer.server.domain.messaging.muted_users import MutedUser
@@ -105,7 +104,7 @@ async def gather(
 async def _services(context: Context, view: View, bot_ids: Sequence[int]) -> Mapping[int, RevealedService]:
     """What these bots call. Tokens are credentials: a key without the scope `KEYS` gets empty ones."""
     services = await bots.reveal_services(view.connection, context.ring, bot_ids)
-    if Scope.KEYS in view.actor.grant.scopes:
+    if view.actor.may_see_credentials(view.now):
         return services
     return {bot_id: service.without_token() for bot_id, service in services.items()}
 
