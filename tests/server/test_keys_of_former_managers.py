@@ -72,6 +72,16 @@ async def test_keys_for_bots_of_others_end_with_the_right_to_manage_these_bots(
     assert [await is_accepted(server, key) for key in (on.for_own_bot, of_iagos_bot)] == [still_owns, still_owns]
 
 
+async def test_the_owner_of_a_bot_is_told_that_somebody_else_created_a_key_for_it(
+    server_on_each: InProcessServer,
+) -> None:
+    on = await cast(server_on_each)
+    told = [mail for mail in await server_on_each.mails() if mail.subject == "A new API key of a bot of yours"]
+    assert {mail.recipient for mail in told} == {on.hamlet.email}
+    assert [name for name in ("Iago", "Petra") for mail in told if f"{name} created" in mail.body] == ["Iago", "Petra"]
+    assert not [mail for mail in told if on.by_iago.api_key in mail.body]
+
+
 @pytest.mark.parametrize("raised", ["the bot", "its owner"])
 async def test_keys_end_when_the_bot_becomes_more_than_their_creators(
     server_on_each: InProcessServer, raised: str

@@ -14,7 +14,7 @@ from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts, WeakPassword
 from keybearer.server.services import accounts as people
-from keybearer.server.services import passwords, sessions
+from keybearer.server.services import handovers, invitations, joining, passwords, sessions
 from keybearer.server.storage import accounts
 from tests.in_process import PASSWORD, InProcessServer, Known
 
@@ -262,6 +262,23 @@ async def test_a_changed_password_and_a_deactivated_account_end_open_links(serve
     await passwords.change_own(server.context, Caller(hamlet.account, HERE), old=Secret(PASSWORD), new=Secret(NEW))
     await people.deactivate_person(server.context, None, othello.id)
     assert [await passwords.find_reset(server.context, link) for link in links] == [None, None]
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+async def test_a_new_password_with_a_new_key_ends_what_was_made_for_others(
+    server_on_each: InProcessServer, with_key: bool
+) -> None:
+    server = server_on_each
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    bot, caller = await server.add_bot(iago, "iagobot"), Caller(iago.account)
+    ((_, invited),) = await invitations.invite(server.context, caller, ["yorick@example.com"])
+    handed_over = await handovers.create(server.context, caller, bot.id)
+    await passwords.change_own(server.context, caller, old=Secret(PASSWORD), new=Secret(NEW), replaces_key=with_key)
+    still_opens = [
+        await joining.find(server.context, invited) is not None,
+        await handovers.accept(server.context, handed_over, ELSEWHERE) is not None,
+    ]
+    assert still_opens == [not with_key, not with_key]
 
 
 async def test_requesting_a_reset_writes_the_same_for_every_address(server: InProcessServer) -> None:

@@ -37,6 +37,9 @@ LIFETIMES = {
 
 INVITATIONS = (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION)
 
+FOR_OTHERS = (*INVITATIONS, LinkPurpose.HAND_OVER)
+"""The links that people make for others. They end with the right of their maker."""
+
 MAILED = (
     LinkPurpose.INVITATION,
     LinkPurpose.MULTIUSE_INVITATION,

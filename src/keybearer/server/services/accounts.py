@@ -20,7 +20,7 @@ from keybearer.server.domain.accounts import (
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused, WeakPassword
-from keybearer.server.domain.links import DEFAULT_CHANNELS, Joins, LinkPurpose
+from keybearer.server.domain.links import DEFAULT_CHANNELS, FOR_OTHERS, Joins, LinkPurpose
 from keybearer.server.domain.permissions import (
     check_may_deactivate,
     check_may_give_role,
@@ -283,7 +283,7 @@ async def deactivate_own(context: Context, caller: Caller) -> None:
 async def _deactivate(change: Change, account: Account) -> None:
     active_bots = [bot for bot in await accounts.find_bots_of(change.connection, account.id) if bot.is_active]
     await sessions.remove_all(change.connection, account.id)
-    for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION, LinkPurpose.HAND_OVER):
+    for purpose in FOR_OTHERS:
         await links.remove_all(change.connection, purpose, created_by=account.id)
     for purpose in (LinkPurpose.PASSWORD_RESET, LinkPurpose.EMAIL_CHANGE, LinkPurpose.EMAIL_UNDO):
         await links.remove_all(change.connection, purpose, account_id=account.id)

@@ -226,6 +226,19 @@ def key_ends(realm: Realm, owner: Account, holder: Account, record: APIKeyRecord
     )
 
 
+def key_issued(realm: Realm, owner: Account, holder: Account, record: APIKeyRecord, *, actor: Account | None) -> Mail:
+    """To the owner of a bot: somebody else created a named key for it."""
+    by = "the server's operator" if actor is None else one_line(actor.full_name)
+    return _mail(
+        realm,
+        owner,
+        "A new API key of a bot of yours",
+        f"On {_moment(record.created_at)}, {by} created {_key(holder, owner, record)}\nin {realm.name}. "
+        "Whoever has it can act as the bot.\n\n"
+        f"    {_page(realm, owner, holder)}\n",
+    )
+
+
 def key_revoked(
     realm: Realm, owner: Account, holder: Account, record: APIKeyRecord, *, actor: Account | None, at: datetime
 ) -> Mail:

@@ -140,6 +140,10 @@ async def issue(
     if because:
         details["because"] = because
     await change.record(AuditEvent.API_KEY_ISSUED, holder, details=details)
+    owner = await owner_of(change.connection, holder)
+    if owner is not None and owner.id not in (change.actor_id, holder.id) and change.actor_id != holder.id:
+        actor = change.acting_account
+        await change.send(mail_texts.key_issued(issued.realm, owner, holder, issued.record, actor=actor))
     return issued
 
 

@@ -14,7 +14,7 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NewPasswordNeeded, Refused, WeakPassword
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import Quota
-from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.domain.links import FOR_OTHERS, LinkPurpose
 from keybearer.server.services import api_keys, attempts, mail_texts, reset_links
 from keybearer.server.services.attempts import PasswordAttempt
 from keybearer.server.services.context import Change, Context
@@ -138,7 +138,8 @@ async def change_own(
 ) -> Quota:
     """Change the actor's password. All other sessions end, and a mail is sent.
 
-    The API key stays, as in Zulip, unless `replaces_key`. Raises Refused with `Wrong password!`, WeakPassword, or
+    The API key stays, as in Zulip, unless `replaces_key`. Then somebody else may have had both, so the actor's open
+    invitations and hand-over links end too. Raises Refused with `Wrong password!`, WeakPassword, or
     TooManyAttempts after too many wrong ones.
     """
     account = caller.account
@@ -158,6 +159,8 @@ async def change_own(
         await _set_password(change, actor.account, value, keep_session=actor.session_id)
         if replaces_key:
             await api_keys.replace(change, actor.account)
+            for purpose in FOR_OTHERS:
+                await links.remove_all(change.connection, purpose, created_by=actor.id)
     return checked.quota
 
 
