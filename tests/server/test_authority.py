@@ -25,6 +25,7 @@ from keybearer.server.services import (
     api_keys,
     audit,
     bots,
+    deactivation,
     devices,
     event_queues,
     invitations,
@@ -81,8 +82,8 @@ UseCase = Callable[[Context, Caller, Cast], Awaitable[object]]
 NEEDS_A_ROLE: Mapping[str, UseCase] = {
     "promote oneself": lambda c, who, on: accounts.change_person(c, who, who.id, role=200),
     "rename": lambda c, who, on: accounts.change_person(c, who, on.hamlet.id, full_name="Other Name"),
-    "deactivate": lambda c, who, on: accounts.deactivate_person(c, who, on.hamlet.id),
-    "reactivate": lambda c, who, on: accounts.reactivate(c, who, on.hambot.id),
+    "deactivate": lambda c, who, on: deactivation.deactivate_person(c, who, on.hamlet.id),
+    "reactivate": lambda c, who, on: deactivation.reactivate(c, who, on.hambot.id),
     "show a bot": lambda c, who, on: bots.find_details(c, who, on.hambot.id),
     "show a bot's key": lambda c, who, on: api_keys.reveal_bot(c, who, on.hambot.id),
     "replace a bot's key": lambda c, who, on: api_keys.regenerate_bot(c, who, on.hambot.id),
@@ -106,7 +107,7 @@ NEEDS_AN_ACCOUNT: Mapping[str, UseCase] = {
     "show one's bots' keys": lambda c, who, on: api_keys.reveal_own_bots(c, who),
     "show when one's key was used": lambda c, who, on: api_keys.find_own_record(c, who),
     "rename oneself": lambda c, who, on: accounts.change_own(c, who, OwnChange(full_name="Other Name")),
-    "deactivate oneself": lambda c, who, on: accounts.deactivate_own(c, who),
+    "deactivate oneself": lambda c, who, on: deactivation.deactivate_own(c, who),
     "change the password": lambda c, who, on: passwords.change_own(
         c, who, old=Secret(PASSWORD), new=Secret("another good passphrase 9375")
     ),
@@ -133,7 +134,7 @@ async def demote(server: InProcessServer, on: Cast) -> None:
 
 
 async def deactivate(server: InProcessServer, on: Cast) -> None:
-    await accounts.deactivate_person(server.context, Caller(on.owner.account), on.iago.id)
+    await deactivation.deactivate_person(server.context, Caller(on.owner.account), on.iago.id)
 
 
 async def sign_out(server: InProcessServer, on: Cast) -> None:

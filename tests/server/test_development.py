@@ -9,7 +9,7 @@ import pytest
 
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType
-from keybearer.server.services import accounts
+from keybearer.server.services import deactivation
 from tests.in_process import InProcessServer, prepared, serving
 
 
@@ -56,7 +56,7 @@ async def test_people_are_listed_with_administrators_first_and_at_most_ten_other
     for number in range(12):
         await development.add_person(f"person{number:02}")
     gone = await development.add_person("gone")
-    await accounts.deactivate_person(development.context, None, gone.id)
+    await deactivation.deactivate_person(development.context, None, gone.id)
     olive = await development.add_person("olive", Role.OWNER)
     await development.add_bot(olive, "helper")
     body = (await development.client().get("/api/v1/dev_list_users")).json()

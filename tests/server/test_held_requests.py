@@ -6,7 +6,7 @@ import pytest
 
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
-from keybearer.server.services import accounts, api_keys, bots, sessions
+from keybearer.server.services import accounts, api_keys, bots, deactivation, sessions
 from keybearer.server.services.bots import BotChange
 from tests.asgi import FORM_TYPE, Answer, Headers, Sending, by_key, by_session, form
 from tests.in_process import PASSWORD, InProcessServer, Known
@@ -67,7 +67,7 @@ async def test_an_administrator_deactivated_in_the_meantime_changes_nothing(
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     method, path, body = PROMOTING[door]
     promoting = await held(server, method, path.format(hamlet.id), await credentials(server, iago, door), body)
-    await accounts.deactivate_person(server.context, Caller(owner.account), iago.id)
+    await deactivation.deactivate_person(server.context, Caller(owner.account), iago.id)
     check_is_shut_out(door, await promoting.finish(body[-1:]))
     assert await role_of(server, hamlet) is Role.MEMBER
 

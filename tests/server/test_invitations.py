@@ -12,7 +12,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import Refused, WeakPassword
-from keybearer.server.services import accounts, invitations, joining, multiuse_invitations
+from keybearer.server.services import deactivation, invitations, joining, multiuse_invitations
 from tests.in_process import InProcessServer, Known
 
 PASSWORD = "a fresh passphrase of mine 5521"
@@ -169,7 +169,7 @@ async def test_an_invitation_ends_when_its_sender_may_no_longer_invite(server: I
 async def test_a_deactivated_inviters_invitations_are_withdrawn(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     await invite(server, iago)
-    await accounts.deactivate_person(server.context, None, iago.id)
+    await deactivation.deactivate_person(server.context, None, iago.id)
     assert await joining.find(server.context, await last_token(server)) is None
 
 

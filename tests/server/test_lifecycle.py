@@ -10,7 +10,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
-from keybearer.server.services import accounts, devices, passwords, sessions
+from keybearer.server.services import deactivation, devices, passwords, sessions
 from tests.in_process import PASSWORD, InProcessServer, Known
 from tests.server.test_regeneration import key_works, live_keys, mail_subjects
 
@@ -193,5 +193,5 @@ async def test_reactivating_a_bot_checks_the_policy_again(server: InProcessServe
 
 async def test_the_operator_may_deactivate_accounts_that_an_administrator_may_not(server: InProcessServer) -> None:
     owners = [await server.add_person(name, Role.OWNER) for name in ("olive", "oscar")]
-    await accounts.deactivate_person(server.context, None, owners[1].id)
+    await deactivation.deactivate_person(server.context, None, owners[1].id)
     assert await refusal(server, owners[1]) == "Account is deactivated"

@@ -18,7 +18,7 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.services import accounts, joining, multiuse_invitations, server_data
+from keybearer.server.services import deactivation, joining, multiuse_invitations, server_data
 from keybearer.server.storage import links
 from tests.in_process import InProcessServer, Known
 
@@ -133,7 +133,7 @@ async def test_a_link_ends_with_its_creators_rights(server: InProcessServer) -> 
     await multiuse_invitations.request_invitation(server.context, tokens[0], EMAIL, HERE)
     # A member may still invite, but nobody can pass on a member's invitation.
     await call(server, olive, "PATCH", f"users/{iago.id}", role=400)
-    await accounts.deactivate_person(server.context, None, petra.id)
+    await deactivation.deactivate_person(server.context, None, petra.id)
     for token in tokens:
         with pytest.raises(Refused):
             await multiuse_invitations.request_invitation(server.context, token, "other@example.com", HERE)

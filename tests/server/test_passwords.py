@@ -14,7 +14,7 @@ from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts, WeakPassword
 from keybearer.server.services import accounts as people
-from keybearer.server.services import handovers, invitations, joining, passwords, sessions
+from keybearer.server.services import deactivation, handovers, invitations, joining, passwords, sessions
 from keybearer.server.storage import accounts
 from tests.in_process import PASSWORD, InProcessServer, Known
 
@@ -260,7 +260,7 @@ async def test_a_changed_password_and_a_deactivated_account_end_open_links(serve
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     links = [await passwords.reset_link_by_operator(server.context, each.email) for each in (hamlet, othello)]
     await passwords.change_own(server.context, Caller(hamlet.account, HERE), old=Secret(PASSWORD), new=Secret(NEW))
-    await people.deactivate_person(server.context, None, othello.id)
+    await deactivation.deactivate_person(server.context, None, othello.id)
     assert [await passwords.find_reset(server.context, link) for link in links] == [None, None]
 
 
@@ -284,7 +284,7 @@ async def test_a_new_password_with_a_new_key_ends_what_was_made_for_others(
 async def test_requesting_a_reset_writes_the_same_for_every_address(server: InProcessServer) -> None:
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
-    await people.deactivate_person(server.context, None, iago.id)
+    await deactivation.deactivate_person(server.context, None, iago.id)
 
     async def rows() -> list[int]:
         counted = []

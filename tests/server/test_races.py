@@ -18,9 +18,8 @@ from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.errors import Unauthenticated
 from keybearer.server.domain.realms import SystemGroup
-from keybearer.server.services import accounts as people
 from keybearer.server.services import api_keys as keys
-from keybearer.server.services import bots, housekeeping, passwords
+from keybearer.server.services import bots, deactivation, housekeeping, passwords
 from keybearer.server.services import realms as organization
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.realms import RealmChange
@@ -100,11 +99,11 @@ async def test_a_person_deactivated_in_the_meantime_leaves_no_active_bot_behind(
     deactivated = await server.add_bot(hamlet, "earlier")
     await bots.deactivate(server.context, None, deactivated.id)
     let_in = Caller(hamlet.account, key_id=1)  # like a request before its transaction begins
-    await people.deactivate_person(server.context, None, hamlet.id)
+    await deactivation.deactivate_person(server.context, None, hamlet.id)
     with pytest.raises(Unauthenticated, match="Account is deactivated"):
         await bots.create(server.context, let_in, NewBot("Later", "later"))
     with pytest.raises(Unauthenticated, match="Account is deactivated"):
-        await people.reactivate(server.context, let_in, deactivated.id)
+        await deactivation.reactivate(server.context, let_in, deactivated.id)
     assert await bots_without_an_owner(server) == []
     assert (await server.known(deactivated.email)).account.is_active is False
 
@@ -122,8 +121,8 @@ async def test_deactivating_people_while_their_bots_are_created_or_reactivated_l
         actor = Caller(owner.account)
         calls += [
             bots.create(server.context, actor, NewBot(f"New {number}", f"new{number}")),
-            people.reactivate(server.context, actor, bot.id),
-            people.deactivate_person(server.context, None, owner.id),
+            deactivation.reactivate(server.context, actor, bot.id),
+            deactivation.deactivate_person(server.context, None, owner.id),
         ]
     random.Random(1).shuffle(calls)
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
@@ -138,7 +137,7 @@ async def test_deactivating_a_person_does_not_undo_a_change_of_their_bot(server_
     async with server.context.change(None, holding=[bot.id], for_change=True) as change:
         before = await accounts.find(change.connection, bot.id)
         assert before is not None
-        deactivating = asyncio.create_task(people.deactivate_person(server.context, None, hamlet.id))
+        deactivating = asyncio.create_task(deactivation.deactivate_person(server.context, None, hamlet.id))
         await asyncio.sleep(0.2)  # it has run as far as it can
         await accounts.save(change.connection, before._replace(full_name="New Name"))
     await deactivating

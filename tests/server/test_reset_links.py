@@ -12,7 +12,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import accounts, bots, passwords, reset_links, sessions
+from keybearer.server.services import accounts, bots, deactivation, passwords, reset_links, sessions
 from tests.in_process import PASSWORD, InProcessServer, Known, prepared, serving
 
 NEW = Secret("eleven herons over the weir")
@@ -41,7 +41,7 @@ async def test_a_link_is_created_only_for_people_of_a_lower_role(server: InProce
     with pytest.raises(Refused, match="active users"):
         await make(server, cast[Role.OWNER], bot)
     await bots.deactivate(server.context, None, bot.id)
-    await accounts.deactivate_person(server.context, None, cast[Role.GUEST].id)
+    await deactivation.deactivate_person(server.context, None, cast[Role.GUEST].id)
     with pytest.raises(Refused, match="active users"):
         await make(server, cast[Role.OWNER], cast[Role.GUEST])
 
@@ -65,7 +65,7 @@ async def test_a_link_ends_with_its_creators_right_to_create_it(server: InProces
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     token, owner = await make(server, iago, hamlet), Caller(olive.account)
     if change == "its maker is deactivated":
-        await accounts.deactivate_person(server.context, owner, iago.id)
+        await deactivation.deactivate_person(server.context, owner, iago.id)
     else:
         whose, role = (iago, Role.MEMBER) if "demoted" in change else (hamlet, Role.ADMINISTRATOR)
         await accounts.change_person(server.context, owner, whose.id, role=role)

@@ -13,7 +13,16 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.devices import DeviceKind
 from keybearer.server.domain.named_keys import NewKey
-from keybearer.server.services import accounts, bots, devices, invitations, multiuse_invitations, named_keys, sessions
+from keybearer.server.services import (
+    accounts,
+    bots,
+    deactivation,
+    devices,
+    invitations,
+    multiuse_invitations,
+    named_keys,
+    sessions,
+)
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import message_changes, reactions, sending
@@ -69,7 +78,7 @@ async def _populate(context: Context) -> Organization:
     member = await person(MEMBER, "Milan Dvořák", Role.MEMBER)
     await person(GUEST, LONG_NAME, Role.GUEST)
     former = await person(FORMER, "Fritz Gone", Role.MEMBER)
-    await accounts.deactivate_person(context, acting, former.id)
+    await deactivation.deactivate_person(context, acting, former.id)
 
     async def bot(owner: Caller, name: str, short_name: str, bot_type: BotType, url: str | None = None) -> Account:
         new = NewBot(full_name=name, short_name=short_name, bot_type=bot_type, payload_url=url)

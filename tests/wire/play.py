@@ -13,7 +13,7 @@ import httpx2
 from keybearer import api_key as api_key_format
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.realms import SystemGroup
-from keybearer.server.services import accounts as people
+from keybearer.server.services import deactivation
 from keybearer.server.services.context import Change
 from keybearer.server.storage import realms
 from tests.in_process import PASSWORD, InProcessServer, Known
@@ -56,7 +56,7 @@ class Play:
             assert realm is not None
             description = "Reference realm for comparisons"
             await realms.save(change.connection, replace(realm, name="Reference Realm", description=description))
-        await people.deactivate_person(self.server.context, None, (await self.known("prospero")).id)
+        await deactivation.deactivate_person(self.server.context, None, (await self.known("prospero")).id)
 
     async def known(self, name: str) -> Known:
         """An account of the play by its name."""

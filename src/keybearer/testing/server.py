@@ -28,7 +28,7 @@ from keybearer.server.app import create_app
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
-from keybearer.server.services import accounts, api_keys, bots, server_data, setup
+from keybearer.server.services import accounts, api_keys, bots, deactivation, server_data, setup
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
@@ -180,7 +180,7 @@ class Server:
             if account.is_bot:
                 await bots.deactivate(self._context, Caller(await self._account(self.owner)), account.id)
             else:
-                await accounts.deactivate_person(self._context, None, account.id)
+                await deactivation.deactivate_person(self._context, None, account.id)
 
         self.finish(deactivate())
 

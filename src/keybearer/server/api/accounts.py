@@ -13,7 +13,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM
-from keybearer.server.services import accounts, profiles
+from keybearer.server.services import accounts, deactivation, profiles
 from keybearer.server.services.profiles import Viewed
 
 COMMENT_MAX_LENGTH = 2000
@@ -116,19 +116,19 @@ def _field_ids(profile_data: object) -> list[int]:
 async def deactivate(call: Call) -> Answer:
     """`DELETE users/{user_id}`, for administrators."""
     comment = call.parameters.optional_text("deactivation_notification_comment", max_length=COMMENT_MAX_LENGTH)
-    await accounts.deactivate_person(call.context, call.caller, call.id("user_id"), comment=comment)
+    await deactivation.deactivate_person(call.context, call.caller, call.id("user_id"), comment=comment)
     return success()
 
 
 async def deactivate_own(call: Call) -> Answer:
     """`DELETE users/me`."""
-    await accounts.deactivate_own(call.context, call.caller)
+    await deactivation.deactivate_own(call.context, call.caller)
     return success()
 
 
 async def reactivate(call: Call) -> Answer:
     """`POST users/{user_id}/reactivate`: people and bots."""
-    await accounts.reactivate(call.context, call.caller, call.id("user_id"))
+    await deactivation.reactivate(call.context, call.caller, call.id("user_id"))
     return success()
 
 

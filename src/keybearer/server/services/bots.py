@@ -23,9 +23,9 @@ from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot, may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
-from keybearer.server.services.accounts import deactivate_accounts
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.deactivation import deactivate_accounts
 from keybearer.server.services.lookups import check_email_free, check_may_own_more, check_name_free, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots
 

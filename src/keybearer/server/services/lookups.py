@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.accounts import Account, check_is_no_display_email
+from keybearer.server.domain.accounts import Account, Role, check_is_no_display_email
 from keybearer.server.domain.errors import NotPermitted, NotSetUp, Refused, check_cap
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.permissions import may_manage_bot
@@ -103,3 +103,11 @@ async def check_email_free(change: Change, realm_id: int, email: str, *, besides
     taken = await accounts.find_by_email(change.connection, realm_id, email)
     if taken is not None and taken.id != besides:
         raise Refused("Email is already in use.")
+
+
+async def is_last_owner(change: Change, account: Account) -> bool:
+    """Whether this is the only active owner. Until the transaction ends, no other one decides this."""
+    if not account.is_active_owner:
+        return False
+    await take_turn(change.connection, OWNERS)
+    return await accounts.count_active_people(change.connection, account.realm_id, least_role=Role.OWNER) <= 1

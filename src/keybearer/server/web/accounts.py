@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from keybearer.server.domain.accounts import EmailVisibility
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import accounts, api_keys, bots, sessions
+from keybearer.server.services import accounts, api_keys, bots, deactivation, sessions
 from keybearer.server.services.accounts import OwnChange
 from keybearer.server.web.key_section import KeySection, find_section
 from keybearer.server.web.notices import Notice
@@ -86,7 +86,7 @@ async def deactivate(visit: Visit) -> Response:
     """Deactivate one's own account, for the password."""
     try:
         await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
-        await accounts.deactivate_own(visit.context, visit.caller)
+        await deactivation.deactivate_own(visit.context, visit.caller)
     except Refused as refusal:
         return await _deactivation(visit, refusal)
     return visit.signed_out(notice=Notice.ACCOUNT_DEACTIVATED)

@@ -11,7 +11,7 @@ from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_create_bot, may_give_role
 from keybearer.server.domain.visibility import may_see_bot_messages
-from keybearer.server.services import accounts, bots, profiles
+from keybearer.server.services import bots, deactivation, profiles
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
 from keybearer.server.web.confirmation import ask_password, confirm_if_given, confirmed_caller
 from keybearer.server.web.key_section import KeySection, find_section
@@ -194,7 +194,7 @@ async def reactivate(visit: Visit) -> Response:
     """Reactivate a bot, with a new key."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     try:
-        await accounts.reactivate(visit.context, await confirmed_caller(visit, once=False), bot.account.id)
+        await deactivation.reactivate(visit.context, await confirmed_caller(visit, once=False), bot.account.id)
     except Refused as refusal:
         if field_of(refusal) == PASSWORD_FIELD:
             return ask_password(visit, refusal, button=f"Reactivate {bot.account.full_name}", back=_list_of(visit, bot))

@@ -11,7 +11,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.permissions import may_deactivate, may_give_role, may_make_reset_link
 from keybearer.server.domain.visibility import shown_email
-from keybearer.server.services import accounts, profiles, reset_links
+from keybearer.server.services import accounts, deactivation, profiles, reset_links
 from keybearer.server.web.confirmation import ask_password, confirm_if_given, confirmed_caller
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
@@ -144,7 +144,7 @@ async def deactivate(visit: Visit) -> Response:
     person = await _find(visit)
     try:
         await confirm_if_given(visit)
-        await accounts.deactivate_person(visit.context, visit.caller, person.id, comment=visit.text("comment"))
+        await deactivation.deactivate_person(visit.context, visit.caller, person.id, comment=visit.text("comment"))
     except Refused as refusal:
         return await _deactivation(visit, person, refusal)
     return visit.redirect(PAGE, notice=Notice.USER_DEACTIVATED)
@@ -154,7 +154,7 @@ async def reactivate(visit: Visit) -> Response:
     """Reactivate a person, with a new key."""
     person = await _find(visit)
     try:
-        await accounts.reactivate(visit.context, await confirmed_caller(visit, once=False), person.id)
+        await deactivation.reactivate(visit.context, await confirmed_caller(visit, once=False), person.id)
     except Refused as refusal:
         return ask_password(visit, refusal, button=f"Reactivate {person.full_name}", back=PAGE)
     return visit.redirect(PAGE, notice=Notice.USER_REACTIVATED)

@@ -16,7 +16,16 @@ from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import Link
-from keybearer.server.services import accounts, api_keys, bots, email_changes, invitations, passwords, realms
+from keybearer.server.services import (
+    accounts,
+    api_keys,
+    bots,
+    deactivation,
+    email_changes,
+    invitations,
+    passwords,
+    realms,
+)
 from keybearer.server.services.context import Context
 from keybearer.server.settings import Settings
 
@@ -167,7 +176,7 @@ def deactivate_user(settings: Settings, *, email: str, as_json: bool) -> None:
         if account.is_bot:
             await bots.deactivate(context, None, account.id)
         else:
-            await accounts.deactivate_person(context, None, account.id)
+            await deactivation.deactivate_person(context, None, account.id)
         return await accounts.find_for_operator(context, email)
 
     account = run_on(settings, deactivate)
@@ -185,7 +194,7 @@ def reactivate_user(settings: Settings, *, email: str, as_json: bool) -> None:
         account = await accounts.find_for_operator(context, email)
         if account.is_active:
             raise Refused(f"{_named(account)} is already active")
-        return await accounts.reactivate(context, None, account.id)
+        return await deactivation.reactivate(context, None, account.id)
 
     account = run_on(settings, reactivate)
     answer(f"Reactivated {_named(account)}, with a new API key.", account_document(account), as_json=as_json)
