@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import httpx2
 import pytest
 
 from keybearer.server.domain.bots import BotType, ServiceInterface
-from keybearer.server.domain.messaging.text_differences import MOST_STEPS, marked
+from keybearer.server.domain.messaging.text_differences import Marker
 from keybearer.server.services.messaging import emoji
 from tests.messaging.conftest import Play
 from tests.messaging.wire import call, events_of, make_channel, new_name, new_person, refusal, register, zulip_message
@@ -298,11 +300,21 @@ def test_an_event_about_a_new_account_has_the_address_that_everybody_may_see(pla
 
 
 def test_the_difference_of_two_texts_marks_what_changed_and_stays_bounded() -> None:
-    assert marked("<p>a b</p>", "<p>a c</p>") == (
+    assert Marker().marked("<p>a b</p>", "<p>a c</p>") == (
         '<p>a <span class="highlight_text_deleted">b</span><span class="highlight_text_inserted">c</span></p>'
     )
-    long = "<p>" + "x " * MOST_STEPS + "</p>"
-    assert len(marked(long, long + "<p>y</p>")) < 3 * len(long)
+    long = "<p>" + "x " * 100_000 + "</p>"
+    assert len(Marker().marked(long, long + "<p>y</p>")) < 3 * len(long)
+
+
+def test_comparing_many_versions_stays_bounded_together() -> None:
+    marker = Marker()
+    versions = [
+        "<p>" + " ".join(f"a {letter}{number}" for number in range(70)) + "</p>" for letter in "bcdefghijk" * 20
+    ]
+    marked = [marker.marked(before, after) for before, after in pairwise(versions)]
+    assert marked[0].count("highlight_text_deleted") == 70
+    assert marked[-1].count("highlight_text_deleted") == 1
 
 
 def test_the_table_of_emoji_is_at_the_url_from_register_and_every_name_has_its_code(play: Play) -> None:

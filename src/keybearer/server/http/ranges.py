@@ -39,7 +39,7 @@ class PartialResponse(Response):
         part = wanted_part(request, size)
         self._read = read
         self._start, self._end = part or (0, 0)
-        self._is_head = request.method == "HEAD"
+        self._is_head = request.is_head
         super().__init__(None, 416 if part is None else 200 if part == (0, size) else 206, headers)
         self.headers["accept-ranges"] = "bytes"
         self.headers["content-length"] = str(self._end - self._start)

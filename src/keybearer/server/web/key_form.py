@@ -12,6 +12,7 @@ from keybearer.server.domain.grants import DEFAULT_SCOPES, Scope, checked_networ
 from keybearer.server.domain.key_policy import KeyPolicy
 from keybearer.server.domain.named_keys import End, KeyChange, NewKey
 from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import counted
 
 LIVES = (7, 30, 90, 365)
 """The lives that the forms offer, in days."""
@@ -59,7 +60,7 @@ def earlier_ends(key: APIKeyRecord, now: datetime) -> Mapping[str, str]:
 
 
 def _in_days(lives: Iterable[int]) -> dict[str, str]:
-    return {str(days): f"In {days} days" for days in lives}
+    return {str(days): f"In {counted(days, 'day')}" for days in lives}
 
 
 def new_key(visit: Visit) -> NewKey:

@@ -216,7 +216,7 @@ class Visit(Admitted):
         """Redirect to one of our pages. A script is given the path and decides which parts of the page to renew."""
         response: Response
         if self.is_by_script:
-            response = Response(status_code=204, headers={LOCATION: quote(path, safe="/?&=%")})
+            response = Response(status_code=204, headers={LOCATION: quote(path, safe="/?&=%+,#")})
         else:
             response = RedirectResponse(path, status)
         if notice is not None:

@@ -29,7 +29,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.message_events import copy_fields
 from keybearer.server.domain.messaging.messages import NO_TOPIC, Message
-from keybearer.server.domain.messaging.text_differences import marked
+from keybearer.server.domain.messaging.text_differences import Marker
 from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -126,6 +126,7 @@ def _history(message: Message, *, no_topic: str) -> list[dict[str, object]]:
     """Each edit stores the version before it, so the versions are found from the newest back."""
     content, rendered, topic = message.content, message.rendered, message.topic
     versions: list[dict[str, object]] = []
+    marker = Marker()
     for edit in message.edits:
         version: dict[str, object] = {
             "topic": topic or no_topic,
@@ -138,7 +139,7 @@ def _history(message: Message, *, no_topic: str) -> list[dict[str, object]]:
             if name in edit:
                 version[name] = edit[name] or no_topic if name == "prev_topic" else edit[name]
         if "prev_rendered_content" in edit:
-            version["content_html_diff"] = marked(str(edit["prev_rendered_content"]), rendered)
+            version["content_html_diff"] = marker.marked(str(edit["prev_rendered_content"]), rendered)
         versions.append(version)
         content, rendered = str(edit.get("prev_content", content)), str(edit.get("prev_rendered_content", rendered))
         topic = str(edit.get("prev_topic", topic))

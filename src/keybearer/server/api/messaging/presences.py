@@ -14,6 +14,7 @@ from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import MOST_ENTRIES
+from keybearer.server.domain.messaging.messages import checked_topic
 from keybearer.server.domain.messaging.presence_events import one_presence_fields, presence_fields, status_fields
 from keybearer.server.domain.rules import EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM
@@ -97,8 +98,10 @@ async def tell_typing(call: Call) -> Answer:
     to = parameters.optional_json("to")
     if kind in ("stream", "channel"):
         if channel_id is None:
-            raise missing("stream_id")
-        await presences.tell_typing_in_channel(call.context, call.caller, op, channel_id, topic or "")
+            raise Refused("Missing stream_id")
+        if topic is None:
+            raise Refused("Missing topic")
+        await presences.tell_typing_in_channel(call.context, call.caller, op, channel_id, checked_topic(topic))
         return success()
     if to is None:
         raise missing("to")

@@ -31,7 +31,7 @@ async def send(call: Call) -> Answer:
         content=parameters.text("content"),
         read_by_sender=parameters.optional_boolean("read_by_sender"),
         echo=Echo(
-            queue_id=parameters.optional_text("queue_id"),
+            queue_id=parameters.optional_text("queue_id", max_length=100),
             local_id=parameters.optional_text("local_id", max_length=100),
         ),
     )

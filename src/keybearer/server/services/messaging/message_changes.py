@@ -60,6 +60,8 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
     moves = wanted.topic is not None or wanted.channel_id is not None
     if wanted.content is None and not moves:
         raise Refused("Nothing to change")
+    if wanted.propagate_mode != "change_one" and not moves:
+        raise Refused("Invalid propagate_mode without topic edit")
     text = None if wanted.content is None else await _rendered(context, caller, wanted.content)
     async with context.change(caller) as change:
         account = change.actor.account
@@ -150,7 +152,8 @@ async def _channel_name(connection: AsyncConnection, message: Message) -> str | 
 
 async def _move(change: Change, account: Account, message: Message, wanted: MessageChange) -> None:
     if message.channel_id is None:
-        raise Refused("Direct messages cannot have topics." if wanted.topic else "Direct messages cannot be moved.")
+        to_channel = wanted.channel_id is not None
+        raise Refused(f"Direct messages cannot {'be moved to channels' if to_channel else 'have topics'}.")
     connection = change.connection
     topic = message.topic if wanted.topic is None else checked_topic(wanted.topic)
     channel_id = message.channel_id if wanted.channel_id is None else wanted.channel_id

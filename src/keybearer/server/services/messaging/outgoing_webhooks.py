@@ -7,8 +7,11 @@ import contextlib
 import ipaddress
 import logging
 import socket
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -30,6 +33,7 @@ from keybearer.server.domain.messaging.outgoing_webhooks import (
     reply_in,
     wait_before,
 )
+from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.services.background import repeat, woken_by
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import sending
@@ -44,6 +48,16 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 5.0
 BATCH = 20
+MOST_CALLS = 100
+"""Calls that one worker makes at the same time."""
+
+MOST_CALLS_OF_OWNER = 10
+"""The part of them for the bots of one owner."""
+
+LOOK_UPS = 4
+"""Names of services that are looked up at the same time."""
+
+FAILURES_TOLD_EVERY = timedelta(minutes=1)
 TIMEOUT = 10.0
 CALL_TAKES = timedelta(minutes=1)
 
@@ -77,7 +91,11 @@ class OutgoingWebhooks:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._of_owner: Counter[int] = Counter()
+        self._failed: OnceEvery[tuple[str, int]] = OnceEvery(FAILURES_TOLD_EVERY, context.clock)
+        # A name server that does not answer must not take the threads of others.
+        self._look_ups = ThreadPoolExecutor(LOOK_UPS, "webhook-names")
 
     async def run(self) -> None:
         """Make calls as they become due, until cancelled."""
@@ -85,17 +103,38 @@ class OutgoingWebhooks:
             due = woken_by(self._context.webhooks_due, at_latest=LOOK_EVERY)
             await repeat(self.call_due, wait=due, what="looking for webhooks to call", at_once=True)
         finally:
-            for call in self._calls:
+            for call in self._calls.values():
                 call.cancel()
+            self._look_ups.shutdown(wait=False, cancel_futures=True)
 
     async def call_due(self) -> None:
-        """Begin the calls that are due."""
+        """Begin the calls that are due, as far as there is room for them: the slow services of one owner must not make
+        the calls of others wait.
+        """
+        if len(self._calls) >= MOST_CALLS:
+            return
+        busy = [owner for owner, number in self._of_owner.items() if number >= MOST_CALLS_OF_OWNER]
         async with self._context.reading() as connection:
-            due = await webhook_calls.find_due(connection, self._context.clock(), limit=BATCH)
-        for call in due:
-            task = asyncio.create_task(self._attempt_call(call))
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
+            due = await webhook_calls.find_due(connection, self._context.clock(), besides_owners=busy, limit=BATCH)
+        begun = [call for call in due if self._begin(call)]
+        if begun and len(due) == BATCH:
+            self._context.webhooks_due.set()  # others may be due behind these
+
+    def _begin(self, call: WebhookCall) -> bool:
+        """Begin a call, unless it has begun or there is no room for it."""
+        is_full = len(self._calls) >= MOST_CALLS or self._of_owner[call.owner_id] >= MOST_CALLS_OF_OWNER
+        if is_full or call.id in self._calls:
+            return False
+        self._of_owner[call.owner_id] += 1
+        task = self._calls[call.id] = asyncio.create_task(self._attempt_call(call))
+        task.add_done_callback(lambda _: self._end(call))
+        return True
+
+    def _end(self, call: WebhookCall) -> None:
+        del self._calls[call.id]
+        self._of_owner[call.owner_id] -= 1
+        self._of_owner += Counter()  # removes owners without calls
+        self._context.webhooks_due.set()
 
     async def _attempt_call(self, call: WebhookCall) -> None:
         """Make a call. If the database fails, it is due again in a minute."""
@@ -189,10 +228,12 @@ class OutgoingWebhooks:
         parts = urlsplit(url)
         try:
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            found = await asyncio.get_running_loop().getaddrinfo(
-                parts.hostname, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+            look_up = partial(
+                socket.getaddrinfo, parts.hostname, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
             )
-        except (OSError, UnicodeError, ValueError):
+            async with asyncio.timeout(TIMEOUT):
+                found = await asyncio.get_running_loop().run_in_executor(self._look_ups, look_up)
+        except (OSError, UnicodeError, ValueError):  # a time-out is an OSError
             raise _Failed("The service's host name is unknown", again=True) from None
         allowed = self._context.settings.webhook_networks
         for _family, _type, _protocol, _name, place in found:
@@ -216,11 +257,16 @@ class OutgoingWebhooks:
         await self._send(prepared.bot, to, text)
 
     async def _give_up(self, prepared: _Prepared, reason: str) -> None:
-        """Report the failure in the conversation, and tell the bot's owner why."""
+        """Report the failure in the conversation, once for each message, and tell the bot's owner why. One message may
+        mention hundreds of bots, so an owner is told once a minute for each.
+        """
         bot = prepared.bot
-        _log.warning("the outgoing webhook of bot %d failed: %s", bot.id, reason)
-        await self._reply(prepared, "Failure! Bot is unavailable")
-        if bot.bot_owner_id is not None:
+        is_news = self._failed.is_due(("bot", bot.id))
+        if is_news:
+            _log.warning("the outgoing webhook of bot %d failed: %s", bot.id, reason)
+        if self._failed.is_due(("message", prepared.message.id)):
+            await self._reply(prepared, "Failure! Bot is unavailable")
+        if is_news and bot.bot_owner_id is not None:
             text = f"A message to your bot @_**{bot.full_name}|{bot.id}** triggered an outgoing webhook.\n{reason}."
             await self._send(bot, ToPeople((bot.bot_owner_id,)), text)
 

@@ -10,7 +10,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import without_flags
 from keybearer.server.domain.messaging import presence_events
-from keybearer.server.domain.messaging.channels import invalid_channel
+from keybearer.server.domain.messaging.channels import check_may_post, invalid_channel
 from keybearer.server.domain.messaging.presences import Presence, Present, Status, checked_presence, checked_status_text
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_account, the_realm
@@ -121,6 +121,7 @@ async def tell_typing_in_channel(context: Context, caller: Caller, op: str, chan
         channel = await channels.find_seen(change.connection, actor.account, channel_id)
         if channel is None or channel.is_archived:
             raise invalid_channel()
+        check_may_post(actor.account, channel)
         followers = await channels.find_active_subscribers(change.connection, channel.id)
         realm = await the_realm(change.connection)
         change.tell(

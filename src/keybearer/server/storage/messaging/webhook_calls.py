@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,14 +10,16 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.storage.messaging.tables import webhook_calls
+from keybearer.server.storage.tables import accounts
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookCall:
-    """A waiting call. `trigger` is `mention` or `direct_message`."""
+    """A waiting call. `trigger` is `mention` or `direct_message`. The owner of a bot without one is the bot itself."""
 
     id: int
     bot_id: int
+    owner_id: int
     message_id: int
     trigger: str
     attempts: int
@@ -32,12 +34,21 @@ async def add(
         await connection.execute(insert(webhook_calls), rows)
 
 
-async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[WebhookCall]:
-    """Calls that are due, oldest first."""
+_OWNER = func.coalesce(accounts.c.bot_owner_id, accounts.c.id)
+
+
+async def find_due(
+    connection: AsyncConnection, now: datetime, *, besides_owners: Collection[int] = (), limit: int
+) -> Sequence[WebhookCall]:
+    """Calls that are due, oldest first, without those of some owners."""
     rows = await connection.execute(
-        select(webhook_calls).where(webhook_calls.c.next_attempt_at <= now).order_by(webhook_calls.c.id).limit(limit)
+        select(webhook_calls, _OWNER.label("owner_id"))
+        .join(accounts, accounts.c.id == webhook_calls.c.bot_id)
+        .where(webhook_calls.c.next_attempt_at <= now, _OWNER.not_in(besides_owners))
+        .order_by(webhook_calls.c.id)
+        .limit(limit)
     )
-    return [WebhookCall(row.id, row.bot_id, row.message_id, row.trigger, row.attempts) for row in rows]
+    return [WebhookCall(row.id, row.bot_id, row.owner_id, row.message_id, row.trigger, row.attempts) for row in rows]
 
 
 async def count(connection: AsyncConnection) -> int:
