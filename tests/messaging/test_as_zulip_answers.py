@@ -299,6 +299,30 @@ def test_an_event_about_a_new_account_has_the_address_that_everybody_may_see(pla
     assert added["person"]["delivery_email"] == bot.email
 
 
+def test_typing_says_no_more_than_a_message_would(play: Play) -> None:
+    queue_id = register(play.hamlet, event_types=["typing"], client_capabilities={"stream_typing_notifications": True})
+    channel_id = call(play.hamlet, "GET", "get_stream_id", stream="general")["stream_id"]
+    place = {"type": "stream", "op": "start", "stream_id": channel_id}
+    call(play.owner, "POST", "typing", topic="x" * 100_000, **place)
+    (event,) = events_of(play.hamlet, queue_id)
+    assert event["topic"] == "x" * 57 + "..."
+    assert zulip_message(refusal(play.owner, "POST", "typing", **place)) == "Missing topic"
+    assert zulip_message(refusal(play.owner, "POST", "typing", type="stream", op="start")) == "Missing stream_id"
+    call(play.owner, "PATCH", f"streams/{channel_id}", stream_post_policy=2)
+    reason = zulip_message(refusal(play.hamlet, "POST", "typing", topic="x", **place))
+    assert reason == "You do not have permission to post in this channel."
+    long = {"type": "direct", "to": [play.owner.id], "content": "words", "queue_id": "x" * 101}
+    assert "queue_id" in zulip_message(refusal(play.hamlet, "POST", "messages", **long))
+
+
+def test_a_direct_message_is_moved_nowhere(play: Play) -> None:
+    path = f"messages/{play.hamlet.send('words', to=play.owner)}"
+    moves = {"Direct messages cannot be moved to channels.": {"stream_id": 1}}
+    moves |= {"Direct messages cannot have topics.": {"topic": "elsewhere"}}
+    moves |= {"Invalid propagate_mode without topic edit": {"content": "new", "propagate_mode": "change_all"}}
+    assert [zulip_message(refusal(play.hamlet, "PATCH", path, **fields)) for fields in moves.values()] == list(moves)
+
+
 def test_the_difference_of_two_texts_marks_what_changed_and_stays_bounded() -> None:
     assert Marker().marked("<p>a b</p>", "<p>a c</p>") == (
         '<p>a <span class="highlight_text_deleted">b</span><span class="highlight_text_inserted">c</span></p>'

@@ -14,6 +14,7 @@ import pytest
 
 from keybearer.server.domain.bots import BotService, BotType, ServiceInterface
 from keybearer.server.domain.messaging.outgoing_webhooks import BadAnswer, may_be_called, reply_in
+from keybearer.server.services.messaging.outgoing_webhooks import MOST_CALLS_OF_OWNER
 from keybearer.testing import Participant
 from tests.messaging.conftest import Play
 
@@ -26,11 +27,12 @@ class Service:
     status: int = 200
     body: bytes = b'{"content": "pong"}'
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
-    def bot(self, play: Play, name: str) -> Participant:
-        """A bot that calls it."""
-        url = f"http://127.0.0.1:{self.port}/hook?x=1"
-        return play.server.add_bot(name, owner=play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK, payload_url=url)
+    def bot(self, play: Play, name: str, *, owner: Participant | None = None, path: str = "hook?x=1") -> Participant:
+        """A bot that calls it. Calls of `wait` are answered when they may go on."""
+        url = f"http://127.0.0.1:{self.port}/{path}"
+        return play.server.add_bot(name, owner=owner or play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK, payload_url=url)
 
 
 @pytest.fixture
@@ -41,6 +43,8 @@ def service() -> Iterator[Service]:
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["content-length"]))
             found.calls.append((dict(self.headers), content))
+            if self.path == "/wait":
+                found.go_on.wait(30)
             self.send_response(found.status)
             self.send_header("content-length", str(len(found.body)))
             if found.status == 302:
@@ -56,6 +60,7 @@ def service() -> Iterator[Service]:
     thread.start()
     found.port = server.server_port
     yield found
+    found.go_on.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -87,6 +92,17 @@ def test_a_service_may_answer_with_nothing(play: Play, service: Service) -> None
     play.hamlet.send("one", to=bot)
     service.body = b'{"response_string": "two heard"}'
     assert play.hamlet.ask(bot, "two").content in ("two heard",)
+
+
+def test_the_slow_services_of_one_owner_do_not_delay_those_of_others(play: Play, service: Service) -> None:
+    slow = [service.bot(play, f"Slow {number}", path="wait") for number in range(24)]
+    quick = service.bot(play, "Quick", owner=play.owner)
+    play.hamlet.send("all of you", to=slow)
+    assert play.owner.ask(quick, "ping").content == "pong"
+    waiting = [json.loads(content)["message"]["content"] for _, content in service.calls].count("all of you")
+    assert 0 < waiting <= MOST_CALLS_OF_OWNER
+    service.go_on.set()
+    assert play.owner.ask(quick, "ping").content == "pong"
 
 
 def test_bots_do_not_call_bots(play: Play, service: Service) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.messages import Flag
@@ -77,6 +78,54 @@ def test_a_message_is_written_and_appears_below_the_others(
     last = tab.locator(".message").last
     expect(last).to_contain_text("Is this it?")
     expect(last.locator("strong").filter(has_text="this")).to_be_visible()
+
+
+@pytest.mark.parametrize("topic", ["two words", "a+b", "50% of #1", "ü & ý"])
+def test_a_message_goes_to_the_topic_of_the_page(
+    tab: Page, server: RunningServer, organization: Organization, topic: str
+) -> None:
+    tab.goto(f"{server.site}/messages/?{urlencode({'channel': 1, 'topic': topic})}")
+    for text in ("one", "two"):
+        tab.get_by_label("Message", exact=True).fill(f"{text} about {topic}")
+        tab.get_by_role("button", name="Send").click()
+        expect(tab.locator(".message").last).to_contain_text(f"{text} about {topic}")
+        expect(tab.get_by_role("heading", name=f"#general › {topic}")).to_be_visible()
+    assert [message.inner_text().count("about") for message in tab.locator(".message").all()] == [1, 1]
+
+
+def test_words_that_are_typed_while_a_message_is_sent_stay(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
+    owner_page.goto(server.site + BUILDS)
+    draft = owner_page.get_by_label("Message", exact=True)
+    draft.fill("the first")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route) if route.request.method == "POST" else route.continue_()
+
+    owner_page.route(re.compile("/messages/"), hold)
+    owner_page.get_by_role("button", name="Send").click()
+    draft.press_sequentially(" and more")
+    (sending,) = held
+    sending.continue_()
+    owner_page.unroute_all()
+    expect(owner_page.locator(".message").last).to_contain_text("the first")
+    expect(draft).to_have_value(" and more")
+
+
+def test_older_messages_follow_the_last_ones_that_are_shown(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
+    say_much(server, organization.owner, [f"Line {number}." for number in range(1, 56)], topic="growing")
+    owner_page.goto(f"{server.site}/messages/?channel=1&topic=growing")
+    expect(owner_page.get_by_text("Live", exact=True)).to_be_visible()
+    for number in (56, 57):
+        say(server, organization.bot.delivery_email, f"Line {number}.", topic="growing")
+        expect(owner_page.locator(".message").last).to_contain_text(f"Line {number}.")
+    first = int(re.findall(r"Line (\d+)", owner_page.locator(".message").first.inner_text())[0])
+    owner_page.get_by_role("link", name="Older messages").click()
+    expect(owner_page.locator(".message").last).to_contain_text(f"Line {first - 1}.")
 
 
 def test_a_message_to_somebody_begins_a_conversation(

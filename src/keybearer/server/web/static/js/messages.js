@@ -7,12 +7,17 @@ import { NO_ANSWER, complain } from "./forms.js";
 import { follow } from "./events.js";
 import "./attachments.js";
 
+const AGAIN_AFTER = 5000; // Milliseconds until a renewal that failed is tried again.
 const NEAR = 160; // Within this many pixels from the end of the page, somebody still reads the newest messages.
 const conversation = document.querySelector("[data-live-messages]");
 
 /** Renew what the page shows: the places, and those messages that are new, changed or gone. */
 async function renew() {
   const answer = await ask(window.location.href, "page");
+  if (answer.status >= 500) {
+    window.setTimeout(renewSoon, AGAIN_AFTER); // Loading the whole page would lose what somebody is writing.
+    return;
+  }
   if (answer.location !== null || answer.status >= 400) {
     window.location.reload();
     return;
@@ -21,7 +26,8 @@ async function renew() {
   for (const name of ["places", "menu"]) replace(page, name);
   const wasAtEnd = isAtEnd();
   const known = new Set([...document.querySelectorAll(".message")].map((message) => message.id));
-  if (!renewList(page.getElementById("message-list"))) replace(page, "messages");
+  if (renewList(page.getElementById("message-list"))) replace(page, "older");
+  else replace(page, "messages");
   const added = [...document.querySelectorAll(".message")].filter((message) => !known.has(message.id));
   if (added.length > 0) {
     if (wasAtEnd && conversation.dataset.followsNewest === "yes") toEnd();
@@ -106,10 +112,11 @@ async function send(form, submitter) {
   form.querySelector(":scope > .alert")?.remove();
   const dialog = form.closest("dialog");
   try {
+    const sent = form.querySelector("textarea")?.value ?? "";
     const body = new URLSearchParams(new FormData(form, submitter));
     const answer = await ask(form.action, dialog ? "dialog" : "page", { method: "POST", body });
     if (answer.status >= 400) refused(form, dialog, answer.html);
-    else await done(form, dialog, answer.location);
+    else await done(form, dialog, answer.location, sent);
   } catch {
     complain(form, NO_ANSWER);
   } finally {
@@ -118,7 +125,7 @@ async function send(form, submitter) {
   }
 }
 
-async function done(form, dialog, location) {
+async function done(form, dialog, location, sent) {
   const kind = form.dataset.messageForm;
   const place = new URL(location, window.location.href);
   const isElsewhere = place.search !== window.location.search;
@@ -128,8 +135,9 @@ async function done(form, dialog, location) {
   }
   dialog?.close();
   if (kind === "compose") {
-    form.querySelector("textarea").value = "";
-    form.querySelector("textarea").focus();
+    const field = form.querySelector("textarea");
+    field.value = field.value.startsWith(sent) ? field.value.slice(sent.length) : field.value; // typed in the meantime
+    field.focus();
   }
   for (const open of document.querySelectorAll("details.react[open]")) open.open = false;
   await renewSoon();
