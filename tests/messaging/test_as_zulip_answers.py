@@ -317,7 +317,7 @@ def test_typing_says_no_more_than_a_message_would(play: Play) -> None:
 
 def test_a_direct_message_is_moved_nowhere(play: Play) -> None:
     path = f"messages/{play.hamlet.send('words', to=play.owner)}"
-    moves = {"Direct messages cannot be moved to channels.": {"stream_id": 1}}
+    moves: dict[str, dict[str, object]] = {"Direct messages cannot be moved to channels.": {"stream_id": 1}}
     moves |= {"Direct messages cannot have topics.": {"topic": "elsewhere"}}
     moves |= {"Invalid propagate_mode without topic edit": {"content": "new", "propagate_mode": "change_all"}}
     assert [zulip_message(refusal(play.hamlet, "PATCH", path, **fields)) for fields in moves.values()] == list(moves)
