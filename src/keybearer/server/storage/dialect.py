@@ -125,6 +125,32 @@ def _json_length_in_postgresql(element: json_length, compiler: SQLCompiler, **op
     return f"json_array_length(CAST({compiler.process(element.clauses, **options)} AS JSON))"
 
 
+@final
+class _Holds(FunctionElement[bool]):
+    """Whether the first clause contains the second."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_Holds, "sqlite")
+def _holds_in_sqlite(element: _Holds, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as above
+    return f"(instr({compiler.process(element.clauses, **options)}) > 0)"
+
+
+@compiles(_Holds, "postgresql")
+def _holds_in_postgresql(element: _Holds, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as above
+    return f"(strpos({compiler.process(element.clauses, **options)}) > 0)"
+
+
+def holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether the column contains the text, in any case as far as the database knows it.
+
+    SQLite compares a pattern of LIKE letter by letter at each place: a thousand letters take a hundred times as long.
+    """
+    return _Holds(func.lower(column), func.lower(text))
+
+
 def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
     """The statement with a lock on the rows that it finds, until the transaction ends. `shared` lets other transactions
     lock them too.

@@ -33,7 +33,7 @@ from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Messag
 from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
 from keybearer.server.domain.messaging.user_topics import TopicPolicy
 from keybearer.server.domain.pacing import paced
-from keybearer.server.storage.dialect import among
+from keybearer.server.storage.dialect import among, holds
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import (
     channels,
@@ -163,7 +163,7 @@ def _search(_view: View, operand: object) -> Condition:
     return and_(
         true(),
         *(
-            or_(messages.c.content.icontains(word, autoescape=True), messages.c.topic.icontains(word, autoescape=True))
+            or_(holds(messages.c.content, word), holds(messages.c.topic, word))
             for word in Term("search", str(operand)).words
         ),
     )
