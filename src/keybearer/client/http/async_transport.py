@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import httpcore2
 
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Failure, Request, Response
-from keybearer.client.http.encoding import decoded, encoded
+from keybearer.client.http.encoding import Body, decoded, encoded
 from keybearer.client.http.transport import ERRORS, UNUSABLE_PROXY, failure, look_closer, pool_options, unusable_proxy
 
 
@@ -47,7 +48,11 @@ class AsyncTransport:
         """The response, or why there is none."""
         self._users += 1
         try:
-            return decoded(await self._pool.request(**encoded(request)))
+            async with self._pool.stream(**encoded(request)) as response, aclosing(response.aiter_stream()) as parts:
+                body = Body()
+                async for part in parts:
+                    body.add(part)
+                return decoded(response, body.whole())
         except ERRORS as error:
             failed = failure(error, self._state)
         except BaseException as error:  # noqa: BLE001 - such as Ctrl-C; the frames of httpcore2 have the key

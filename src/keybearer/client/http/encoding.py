@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Any, final
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpcore2
@@ -18,9 +18,9 @@ _PORTS = {"http": 80, "https": 443}
 _KEPT = "!$%&'()*+,/:;=?@[]~"
 """The characters of a path or a query that are sent as they are. The rest is percent-encoded."""
 
-LARGEST_UNPACKED = 256 * 1024 * 1024
-"""Bytes that a body may have when it is unpacked, so that a small one cannot fill the memory. Zulip's largest answers
-have some ten million."""
+LARGEST_BODY = 256 * 1024 * 1024
+"""Bytes that the body of a response may have, also when it is unpacked, so that no server can fill the memory. Zulip's
+largest answers have some ten million."""
 
 MOST_MEMBERS = 100
 """Gzip files that one body may consist of. Each is a copy of the rest, so that many would take minutes."""
@@ -93,13 +93,32 @@ def host_in_ascii(host: str) -> str:
     return idna.encode(host.lower()).decode("ascii")
 
 
-def decoded(response: httpcore2.Response) -> Response:
+@final
+class Body:
+    """The body of a response, part by part."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, part: bytes) -> None:
+        """Add what was received. Raises Garbled if the body is too large."""
+        self._size += len(part)
+        if self._size > LARGEST_BODY:
+            raise Garbled("too large")
+        self._parts.append(part)
+
+    def whole(self) -> bytes:
+        """All that was added."""
+        return b"".join(self._parts)
+
+
+def decoded(response: httpcore2.Response, body: bytes) -> Response:
     """The response as one of ours. The values of a repeated header are joined. Raises Garbled."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers:
         name, value = raw_name.decode("ascii").lower(), raw_value.decode("utf-8", "replace")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    body = response.content
     if body and "content-encoding" in headers:
         body = _without_encodings(body, headers["content-encoding"])
     return Response(response.status, headers, body)
@@ -117,7 +136,7 @@ def _without_encodings(body: bytes, encodings: str) -> bytes:
 def _unzipped(body: bytes) -> bytes:
     """All members of a gzip file. Bytes after them are ignored, as other clients do."""
     parts: list[bytes] = []
-    left = LARGEST_UNPACKED
+    left = LARGEST_BODY
     for _ in range(MOST_MEMBERS):
         member = zlib.decompressobj(_GZIP)
         try:

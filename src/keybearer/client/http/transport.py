@@ -16,7 +16,7 @@ import httpcore2
 from keybearer.client.flow.responses import proxy_wants_login
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Failure, Request, Response
-from keybearer.client.http.encoding import Garbled, UnusableAddress, decoded, encoded, host_in_ascii
+from keybearer.client.http.encoding import Body, Garbled, UnusableAddress, decoded, encoded, host_in_ascii
 from keybearer.client.http.handshake import explain, naming_issuer, probe
 from keybearer.client.http.proxies import proxy_for
 from keybearer.client.http.tls import build_context
@@ -62,7 +62,11 @@ class Transport:
         """The response, or why there is none."""
         self._users.append(None)
         try:
-            return decoded(self._pool.request(**encoded(request)))
+            with self._pool.stream(**encoded(request)) as response:
+                body = Body()
+                for part in response.iter_stream():
+                    body.add(part)
+                return decoded(response, body.whole())
         except ERRORS as error:
             failed = failure(error, self._state)
         except BaseException as error:  # noqa: BLE001 - such as Ctrl-C; the frames of httpcore2 have the key
