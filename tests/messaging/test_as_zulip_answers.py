@@ -315,6 +315,14 @@ def test_typing_says_no_more_than_a_message_would(play: Play) -> None:
     assert "queue_id" in zulip_message(refusal(play.hamlet, "POST", "messages", **long))
 
 
+def test_channels_are_left_only_if_the_others_can_be_followed(play: Play) -> None:
+    path, fine, wrong = "users/me/subscriptions", [{"name": "another place"}], [{"name": "x" * 61}]
+    assert zulip_message(refusal(play.hamlet, "PATCH", path, delete=["general"], add=wrong))
+    assert "general" in [each["name"] for each in call(play.hamlet, "GET", path)["subscriptions"]]
+    changed = call(play.hamlet, "PATCH", path, delete=["general"], add=fine)
+    assert (changed["removed"], changed["subscribed"]) == (["general"], {str(play.hamlet.id): ["another place"]})
+
+
 def test_a_direct_message_is_moved_nowhere(play: Play) -> None:
     path = f"messages/{play.hamlet.send('words', to=play.owner)}"
     moves: dict[str, dict[str, object]] = {"Direct messages cannot be moved to channels.": {"stream_id": 1}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keybearer.server.api.answers import Answer, success
@@ -23,10 +23,10 @@ from keybearer.server.services.messaging.subscriptions import NewChannel
 
 async def follow(call: Call) -> Answer:
     """`POST users/me/subscriptions`."""
-    return await _follow(call, call.parameters.optional_json("subscriptions"), "subscriptions")
+    return success(await _follow(call, call.parameters.optional_json("subscriptions"), "subscriptions"))
 
 
-async def _follow(call: Call, wanted: object, name: str) -> Answer:
+async def _follow(call: Call, wanted: object, name: str, *, leaving: Sequence[str] = ()) -> dict[str, object]:
     parameters = call.parameters
     if wanted is None:
         raise missing(name)
@@ -36,6 +36,7 @@ async def _follow(call: Call, wanted: object, name: str) -> Answer:
         [_read_new_channel(parameters, each, name) for each in _read_list(wanted, name)],
         principals=read_people(parameters, "principals"),
         authorization_errors_fatal=parameters.optional_boolean("authorization_errors_fatal") is not False,
+        leaving=leaving,
     )
     fields: dict[str, object] = {
         "subscribed": {str(each): [channel.name for channel in changes.subscribed[each]] for each in people
@@ -46,7 +47,9 @@ async def _follow(call: Call, wanted: object, name: str) -> Answer:
     }  # fmt: skip
     if changes.unauthorized:
         fields["unauthorized"] = list(changes.unauthorized)
-    return success(fields)
+    if leaving:
+        fields |= {"removed": changes.removed, "not_removed": changes.not_removed}
+    return fields
 
 
 def _read_list(value: object, name: str) -> list[Any]:
@@ -90,12 +93,9 @@ async def change(call: Call) -> Answer:
     if not names and not wanted:
         raise Refused('Nothing to do. Specify at least one of "add" or "delete".')
     fields: dict[str, object] = {"subscribed": {}, "already_subscribed": {}, "removed": [], "not_removed": []}
-    if names:
-        fields["removed"], fields["not_removed"] = await subscriptions.unfollow(call.context, call.caller, names)
     if wanted:
-        answer = await _follow(call, wanted, "add")
-        assert isinstance(answer.content, Mapping)
-        fields |= answer.content
+        return success(fields | await _follow(call, wanted, "add", leaving=names))
+    fields["removed"], fields["not_removed"] = await subscriptions.unfollow(call.context, call.caller, names)
     return success(fields)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -95,11 +96,17 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionChanges:
-    """What a request to follow channels changed: channels by account, and channels that were already followed."""
+    """What a request to follow channels changed: channels by account, and channels that were already followed.
+
+    `removed` and `not_removed` are the names of channels that the caller left first, and of those that they did not
+    follow.
+    """
 
     subscribed: dict[int, list[Channel]] = field(default_factory=dict)
     already: dict[int, list[Channel]] = field(default_factory=dict)
     unauthorized: tuple[str, ...] = ()
+    removed: Sequence[str] = ()
+    not_removed: Sequence[str] = ()
 
 
 def name_key(name: str) -> str:

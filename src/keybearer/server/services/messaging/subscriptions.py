@@ -54,10 +54,12 @@ async def follow(
     *,
     principals: Sequence[str | int] = (),
     authorization_errors_fatal: bool = True,
+    leaving: Sequence[str] = (),
 ) -> tuple[SubscriptionChanges, Mapping[int, Account]]:
-    """Subscribe accounts (the actor if no `principals` are named) to channels. Missing channels are created.
+    """Subscribe accounts (the actor if no `principals` are named) to channels. Missing channels are created. The actor
+    first leaves the channels named by `leaving`.
 
-    Returns what changed, and the accounts by id. Raises Refused with Zulip's words.
+    Returns what changed, and the accounts by id. Raises Refused with Zulip's words; then nothing is changed.
     """
     wanted = [
         replace(new, name=checked_name(new.name), description=checked_description(new.description)) for new in wanted
@@ -70,13 +72,16 @@ async def follow(
         actor = change.actor
         # Before any row is locked: two calls may name the same people and channels in opposite orders.
         await take_turn(change.connection, CHANNELS)
+        removed, not_removed = await _unfollow(change, leaving) if leaving else ([], [])
         people = await _principals(change, actor, principals)
         check_cap(Cap.FOLLOWED, len(wanted) * len(people))
         found = await _find_or_create(change, actor.account, wanted, rendered)
         unauthorized = tuple(new.name for new in wanted if name_key(new.name) not in found)
         if unauthorized and authorization_errors_fatal:
             raise Refused(f"Unable to access channel ({unauthorized[0]}).")
-        changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people}, unauthorized)
+        changes = SubscriptionChanges(
+            {each: [] for each in people}, {each: [] for each in people}, unauthorized, removed, not_removed
+        )
         authorized = [(found[name_key(new.name)], new.color) for new in wanted if name_key(new.name) in found]
         await _follow(change, authorized, people, changes)
         return changes, people
@@ -200,27 +205,33 @@ async def unfollow(
     followed.
     """
     async with context.change(caller) as change:
-        actor, connection = change.actor, change.connection
-        await take_turn(connection, CHANNELS)
-        people = await _principals(change, actor, principals)
-        check_cap(Cap.FOLLOWED, len(names) * len(people))
-        if not all(may_unsubscribe(actor.account, each) for each in people.values()):
-            raise NotPermitted
-        seen = await channels.find_all_seen(connection, actor.account, names=names)
-        by_name = {name_key(channel.name): channel for channel in seen}
-        missing = [name for name in names if name_key(name.strip()) not in by_name]
-        if missing:
-            raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
-        left = await _end_subscriptions(change, people, by_name.values())
-        removed: list[str] = []
-        not_removed: list[str] = []
-        for name in names:
-            channel = by_name[name_key(name.strip())]
-            leavers = left.pop(channel.id, [])
-            (removed if leavers else not_removed).append(channel.name)
-            if leavers:
-                change.tell(*channel_events.unsubscribed(channel, leavers))
-        return removed, not_removed
+        await take_turn(change.connection, CHANNELS)
+        return await _unfollow(change, names, principals)
+
+
+async def _unfollow(
+    change: Change, names: Sequence[str], principals: Sequence[str | int] = ()
+) -> tuple[list[str], list[str]]:
+    actor, connection = change.actor, change.connection
+    people = await _principals(change, actor, principals)
+    check_cap(Cap.FOLLOWED, len(names) * len(people))
+    if not all(may_unsubscribe(actor.account, each) for each in people.values()):
+        raise NotPermitted
+    seen = await channels.find_all_seen(connection, actor.account, names=names)
+    by_name = {name_key(channel.name): channel for channel in seen}
+    missing = [name for name in names if name_key(name.strip()) not in by_name]
+    if missing:
+        raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
+    left = await _end_subscriptions(change, people, by_name.values())
+    removed: list[str] = []
+    not_removed: list[str] = []
+    for name in names:
+        channel = by_name[name_key(name.strip())]
+        leavers = left.pop(channel.id, [])
+        (removed if leavers else not_removed).append(channel.name)
+        if leavers:
+            change.tell(*channel_events.unsubscribed(channel, leavers))
+    return removed, not_removed
 
 
 async def _end_subscriptions(
