@@ -8,11 +8,11 @@ from pathlib import Path
 
 from keybearer.cli.connection import waiting_for
 from keybearer.cli.overwriting import confirm_overwrite
-from keybearer.cli.terminal.output import note, print_file
+from keybearer.cli.terminal.output import note, print_only_copy
 from keybearer.cli.user_display import email_of
 from keybearer.client.models.accounts import User
 from keybearer.client.sync import Client
-from keybearer.errors import FileError, KeybearerError
+from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 from keybearer.store.files import write_zuliprc
 from keybearer.store.home import expand
@@ -64,23 +64,23 @@ class BotZuliprc:
         return cls(client, bot, place_for(output, email=email_of(bot), site=client.site, yes=yes))
 
     def write(self, key: Secret) -> None:
-        """Write the zuliprc, or print its exact text."""
-        with waiting_for(self.client):
-            credentials = credentials_of(self.client, self.bot, key)
-        if self.path is None:
-            print_file(render_zuliprc(credentials))
-        else:
-            self._write_file(self.path, credentials)
+        """Write the zuliprc, or print its exact text. Raises KeybearerError, which says how to write it again."""
+        try:
+            self._give(key)
+        except KeybearerError as error:
+            error.hint = f"Nothing is lost: `keybearer bot zuliprc {self.bot.user_id} --output FILE` writes it again"
+            raise
         tls = self.client.credentials.tls if self.client.credentials else TLSOptions()
         if tls != TLSOptions():
             note("Your own TLS settings are not in it. The bot may need its own on its machine.")
 
-    def _write_file(self, path: Path, credentials: Credentials) -> None:
-        try:
-            write_zuliprc(path, credentials)
-        except FileError as error:
-            error.hint = f"Nothing is lost: `keybearer bot zuliprc {self.bot.user_id} --output FILE` writes it again"
-            raise
+    def _give(self, key: Secret) -> None:
+        with waiting_for(self.client):
+            credentials = credentials_of(self.client, self.bot, key)
+        if self.path is None:
+            print_only_copy(render_zuliprc(credentials))
+        else:
+            write_zuliprc(self.path, credentials)
 
 
 def credentials_of(client: Client, bot: User, key: Secret) -> Credentials:

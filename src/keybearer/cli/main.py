@@ -187,10 +187,11 @@ def _run(arguments: list[str] | None) -> int:
         error.show()
         return 2
     except BrokenPipeError:
-        return _without_reader()
+        return _without_output()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback can hold a key
         text, code = _outcome(error, sys.argv[1:] if arguments is None else arguments)
         click.echo(one_line(text), err=True)
+        _drop_unwritten()
     return code if isinstance(code, int) else 0
 
 
@@ -238,7 +239,15 @@ def _fault(error: BaseException) -> str:
     )
 
 
-def _without_reader() -> int:
-    """The reader of our output closed it, as `head` does, which is no error. Python's own flush goes to /dev/null."""
+def _drop_unwritten() -> None:
+    """Drop output that could not be written. Python would try again when it ends, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _without_output()
+
+
+def _without_output() -> int:
+    """Python's own flush goes to /dev/null. A reader that has closed our output, as `head` does, is no error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

@@ -12,6 +12,7 @@ from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.key_display import lacks_account_key
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import agreed, note, print_file, print_json, print_table, say
+from keybearer.cli.terminal.streams import require_output
 from keybearer.cli.user_display import BOT_TYPES, as_json, email_of, kind_of
 from keybearer.client.models.accounts import User
 from keybearer.errors import KeybearerError
@@ -76,16 +77,17 @@ def add(
         raise click.UsageError("--json cannot be used with --output -, which prints the zuliprc.")
     if type_name == "outgoing-webhook" and payload_url is None:
         raise click.UsageError("An outgoing webhook bot needs --payload-url.")
+    require_output()
     with connected(given) as client:
         path = place_for(output, email="", site=client.site, yes=yes)  # before a bot exists whose key cannot be stored
         with waiting_for(client):
             made = client.create_bot(name, short_name, bot_type=_NUMBERS[type_name], payload_url=payload_url)
             account = client.get_user_by_id(made.user_id)
-        if not given.as_json and output != STDOUT:
-            _print_line(account)
         if output is not None:
             BotZuliprc(client, account, path).write(made.api_key or client.get_bot_api_key(made.user_id))
-        elif not given.as_json:
+        if not given.as_json and output != STDOUT:
+            _print_line(account)
+        if not given.as_json and output is None:
             note(f"Its zuliprc: keybearer bot zuliprc {account.user_id} --output FILE")
     if given.as_json:
         print_json(as_json(account))

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from keybearer.cli import key_display
-from keybearer.cli.bot_zuliprc import STDOUT, credentials_of, find_bot, place_for
+from keybearer.cli.bot_zuliprc import STDOUT
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.key_arguments import read_life, read_overlap, read_scopes
+from keybearer.cli.key_holder import KeyHolder
 from keybearer.cli.options import GivenCredentials, credential_options, credential_options_without_profile
-from keybearer.cli.terminal.output import agreed, note, print_file, print_json, print_table, say
-from keybearer.cli.user_display import email_of
-from keybearer.client.models.accounts import User
+from keybearer.cli.terminal.output import agreed, note, print_json, print_table, say
+from keybearer.cli.terminal.streams import require_output
 from keybearer.client.models.api_keys import APIKey, NewAPIKey
-from keybearer.client.sync import Client
-from keybearer.errors import FileError, KeybearerError
-from keybearer.store.files import write_zuliprc
+from keybearer.errors import KeybearerError
 from keybearer.store.profiles import path_of
-from keybearer.zuliprc.credentials import Credentials
-from keybearer.zuliprc.document import render_zuliprc
 
 _of_bot = click.option("--bot", metavar="ID-OR-EMAIL", help="The keys of this bot instead of your own.")
 
@@ -32,52 +27,13 @@ def key() -> None:
     """List, create and revoke named API keys, each with scopes and an end."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Holder:
-    """The account of the keys: the caller's own, or a bot's."""
-
-    client: Client
-    bot: User | None
-
-    @classmethod
-    def named(cls, client: Client, id_or_email: str | None) -> _Holder:
-        return cls(client, None if id_or_email is None else find_bot(client, id_or_email))
-
-    @property
-    def bot_id(self) -> int | None:
-        return None if self.bot is None else self.bot.user_id
-
-    @property
-    def email(self) -> str:
-        return self.client.email if self.bot is None else email_of(self.bot)
-
-    def keys(self) -> list[APIKey]:
-        with waiting_for(self.client):
-            return list(self.client.get_api_keys(bot_id=self.bot_id))
-
-    def find(self, key_id: int) -> APIKey:
-        found = next((each for each in self.keys() if each.id == key_id), None)
-        if found is None:
-            raise KeybearerError(f"{self.email} has no API key {key_id}", hint="`keybearer key list` lists them")
-        return found
-
-    def place_for(self, output: str | None, *, yes: bool) -> Path | None:
-        return place_for(output, email=self.email, site=self.client.site, yes=yes)
-
-    def credentials(self, new: NewAPIKey) -> Credentials:
-        if self.bot is None:
-            return Credentials(self.client.email, new.api_key, self.client.site)
-        with waiting_for(self.client):
-            return credentials_of(self.client, self.bot, new.api_key)
-
-
 @key.command("list")
 @_of_bot
 @credential_options
 def list_(given: GivenCredentials, *, bot: str | None) -> None:
     """List the valid API keys: the account key and the named keys."""
     with connected(given) as client:
-        keys = _Holder.named(client, bot).keys()
+        keys = KeyHolder.named(client, bot).keys()
     if given.as_json:
         print_json([key_display.as_json(one) for one in keys])
         return
@@ -105,7 +61,7 @@ def _cells(one: APIKey) -> list[str]:
 def show(given: GivenCredentials, *, key_id: int, bot: str | None) -> None:
     """Show an API key without its text: who created it, when it ends, which program used it last."""
     with connected(given) as client:
-        one = _Holder.named(client, bot).find(key_id)
+        one = KeyHolder.named(client, bot).find(key_id)
     if given.as_json:
         print_json(key_display.as_json(one))
         return
@@ -174,19 +130,17 @@ def add(
             raise click.UsageError("--output and --profile cannot be used together.")
         output = str(path_of(profile, os.environ))
     _require_file_for_json(given, output)
+    require_output()
     with connected(given) as client:
-        holder = _Holder.named(client, bot)
+        holder = KeyHolder.named(client, bot)
         path = holder.place_for(output, yes=yes)  # before a key exists that cannot be stored
         with waiting_for(client):
             new = client.create_api_key(
                 name, scopes=scopes, expires_in_days=life, networks=networks or None, bot_id=holder.bot_id
             )
-        try:
-            _give(given, holder, new, path)
-        except FileError as error:
-            client.revoke_api_key(new.id, bot_id=holder.bot_id)
-            error.hint = "The new key was revoked again: try another --output"
-            raise
+        holder.hand_over(new, path)
+    if path is not None:
+        _report(given, holder, new, path)
 
 
 @key.command()
@@ -213,18 +167,17 @@ def regenerate(
     regenerate`.
     """
     _require_file_for_json(given, output)
+    require_output()
     with connected(given) as client:
-        holder = _Holder.named(client, bot)
+        holder = KeyHolder.named(client, bot)
         path = holder.place_for(output, yes=yes)
         if not overlap_seconds and not agreed(f"Key {key_id} will be refused at once. Replace it?", yes=yes):
             raise KeybearerError("No new API key was issued", hint="The old one still works")
         with waiting_for(client):
             new = client.regenerate_named_api_key(key_id, overlap_seconds=overlap_seconds, bot_id=holder.bot_id)
-        try:
-            _give(given, holder, new, path)
-        except FileError as error:
-            error.hint = f"Revoke it with `keybearer key revoke {new.id}`, and add a new one"
-            raise
+        holder.hand_over_successor(new, path, of=key_id)
+    if path is not None:
+        _report(given, holder, new, path)
 
 
 @key.command()
@@ -235,7 +188,7 @@ def regenerate(
 def revoke(given: GivenCredentials, *, key_id: int, yes: bool, bot: str | None) -> None:
     """Revoke a named API key. Every key that was created with it ends too."""
     with connected(given) as client:
-        holder = _Holder.named(client, bot)
+        holder = KeyHolder.named(client, bot)
         one = holder.find(key_id)
         used = key_display.moment(one.last_used_at, "never")
         question = f"{key_display.name_of(one)}, last used {used}, will be refused at once. Revoke it?"
@@ -254,14 +207,8 @@ def _require_file_for_json(given: GivenCredentials, output: str | None) -> None:
         raise click.UsageError("A zuliprc is not JSON. Write it with --output FILE, or omit --json.")
 
 
-def _give(given: GivenCredentials, holder: _Holder, new: NewAPIKey, path: Path | None) -> None:
-    """Write the zuliprc with the new key, or print its exact text."""
-    credentials = holder.credentials(new)
-    if path is None:
-        print_file(render_zuliprc(credentials))
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_zuliprc(path, credentials)
+def _report(given: GivenCredentials, holder: KeyHolder, new: NewAPIKey, path: Path) -> None:
+    """Print where the zuliprc with the new key is."""
     if given.as_json:
         print_json({"id": new.id, "file": str(path), "email": holder.email, "site": holder.client.site})
     else:

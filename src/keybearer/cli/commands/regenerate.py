@@ -9,6 +9,7 @@ from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import agreed, note, print_json, say
+from keybearer.cli.terminal.streams import require_output
 from keybearer.cli.user_display import email_of
 from keybearer.client.sync import Client
 from keybearer.errors import KeybearerError
@@ -39,6 +40,7 @@ def regenerate(given: GivenCredentials, *, bot: str | None, output: str | None, 
         raise click.UsageError("Name the file for the bot's new zuliprc with --output.")
     if bot is not None and output == STDOUT and given.as_json:
         raise click.UsageError("--json cannot be used with --output -, which prints the zuliprc.")
+    require_output()
     if bot is None:
         _regenerate_own(given, yes=yes)
     else:

@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 
 from keybearer.cli.terminal.text import json_text, one_line
-from keybearer.errors import KeybearerError
+from keybearer.errors import FileError, KeybearerError
 from keybearer.masking import masked_json
 
 
@@ -38,6 +38,18 @@ def say(text: str) -> None:
 def print_file(text: str) -> None:
     """Print the exact text of a file, or input for a program, always in UTF-8."""
     click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+
+
+def print_only_copy(text: str) -> None:
+    """Like `print_file`, for a text that is nowhere else. Raises FileError unless all of it was written."""
+    fault = ""
+    try:
+        print_file(text)
+        sys.stdout.flush()
+    except OSError as error:
+        fault = error.strerror or type(error).__name__
+    if fault:
+        raise FileError(f"Standard output cannot be written: {fault}")
 
 
 def warn(text: str) -> None:

@@ -51,3 +51,9 @@ def prepare() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
+
+
+def require_output() -> None:
+    """Raise KeybearerError if standard output is closed: before a key is issued that could only be lost."""
+    if isinstance(sys.stdout, _Closed):
+        raise KeybearerError("Standard output is closed", hint="Nothing was changed")

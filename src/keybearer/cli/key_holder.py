@@ -1,0 +1,102 @@
+"""The account or bot that named keys belong to. No new key is left behind that nobody has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from keybearer.cli.bot_zuliprc import credentials_of, find_bot, place_for
+from keybearer.cli.connection import waiting_for
+from keybearer.cli.terminal.output import note, print_only_copy
+from keybearer.cli.user_display import email_of
+from keybearer.client.models.accounts import User
+from keybearer.client.models.api_keys import APIKey, NewAPIKey
+from keybearer.client.sync import Client
+from keybearer.errors import FileError, KeybearerError
+from keybearer.store.files import write_zuliprc
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.document import render_zuliprc
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """The account of the keys: the caller's own, or a bot's."""
+
+    client: Client
+    bot: User | None
+
+    @classmethod
+    def named(cls, client: Client, id_or_email: str | None) -> KeyHolder:
+        """The bot with this ID or email, or without one the caller. Raises KeybearerError for a person."""
+        return cls(client, None if id_or_email is None else find_bot(client, id_or_email))
+
+    @property
+    def bot_id(self) -> int | None:
+        return None if self.bot is None else self.bot.user_id
+
+    @property
+    def email(self) -> str:
+        return self.client.email if self.bot is None else email_of(self.bot)
+
+    def keys(self) -> list[APIKey]:
+        """The keys that work, the oldest first."""
+        with waiting_for(self.client):
+            return list(self.client.get_api_keys(bot_id=self.bot_id))
+
+    def find(self, key_id: int) -> APIKey:
+        """The key with this ID. Raises KeybearerError if there is none."""
+        found = next((each for each in self.keys() if each.id == key_id), None)
+        if found is None:
+            raise KeybearerError(f"{self.email} has no API key {key_id}", hint="`keybearer key list` lists them")
+        return found
+
+    def place_for(self, output: str | None, *, yes: bool) -> Path | None:
+        """As the function of this name, for a zuliprc of this account."""
+        return place_for(output, email=self.email, site=self.client.site, yes=yes)
+
+    def hand_over(self, new: NewAPIKey, path: Path | None) -> None:
+        """Write the zuliprc with the new key, or print its exact text. Raises KeybearerError.
+
+        If the file cannot be written, the key is revoked again.
+        """
+        try:
+            self._give(new, path)
+        except FileError as error:
+            self.client.revoke_api_key(new.id, bot_id=self.bot_id)
+            error.hint = "The new key was revoked again: name another file with --output"
+            raise
+
+    def hand_over_successor(self, new: NewAPIKey, path: Path | None, *, of: int) -> None:
+        """As `hand_over`, for a key that has replaced the key `of`. If that fails, the key stays.
+
+        Raises KeybearerError, which says how to end or replace it.
+        """
+        lost = (
+            f"Key {of} was replaced by key {new.id}, which nobody has now. {self._command('revoke', new)} ends it, "
+            f"and {self._command('regenerate', new)} puts another one in its place"
+        )
+        try:
+            self._give(new, path)
+        except KeybearerError as error:
+            error.hint = lost
+            raise
+        except BaseException:  # such as Ctrl-C
+            note(lost)
+            raise
+
+    def _give(self, new: NewAPIKey, path: Path | None) -> None:
+        credentials = self._credentials(new)
+        if path is None:
+            print_only_copy(render_zuliprc(credentials))
+        else:
+            write_zuliprc(path, credentials)
+
+    def _credentials(self, new: NewAPIKey) -> Credentials:
+        if self.bot is None:
+            return Credentials(self.client.email, new.api_key, self.client.site)
+        with waiting_for(self.client):
+            return credentials_of(self.client, self.bot, new.api_key)
+
+    def _command(self, name: str, new: NewAPIKey) -> str:
+        """The command for this key, without the options of its own."""
+        return f"`keybearer key {name} {new.id}{'' if self.bot is None else f' --bot {self.bot.user_id}'}`"
