@@ -12,7 +12,7 @@ from keybearer.cli.user_display import email_of
 from keybearer.client.models.accounts import User
 from keybearer.client.models.api_keys import APIKey, NewAPIKey
 from keybearer.client.sync import Client
-from keybearer.errors import FileError, KeybearerError
+from keybearer.errors import KeybearerError
 from keybearer.store.files import write_zuliprc
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
@@ -55,15 +55,17 @@ class KeyHolder:
         return place_for(output, email=self.email, site=self.client.site, yes=yes)
 
     def hand_over(self, new: NewAPIKey, path: Path | None) -> None:
-        """Write the zuliprc with the new key, or print its exact text. Raises KeybearerError.
+        """Write the zuliprc with the new key, or print its exact text. If that fails, the key is revoked again.
 
-        If the file cannot be written, the key is revoked again.
+        Raises KeybearerError, which says whether the key was revoked, and how to revoke it if not.
         """
         try:
             self._give(new, path)
-        except FileError as error:
-            self.client.revoke_api_key(new.id, bot_id=self.bot_id)
-            error.hint = "The new key was revoked again: name another file with --output"
+        except KeybearerError as error:
+            error.hint = self._revoked_again(new)
+            raise
+        except BaseException:  # such as Ctrl-C
+            note(f"{self._revoked_again(new)}.")
             raise
 
     def hand_over_successor(self, new: NewAPIKey, path: Path | None, *, of: int) -> None:
@@ -81,7 +83,7 @@ class KeyHolder:
             error.hint = lost
             raise
         except BaseException:  # such as Ctrl-C
-            note(lost)
+            note(f"{lost}.")
             raise
 
     def _give(self, new: NewAPIKey, path: Path | None) -> None:
@@ -96,6 +98,15 @@ class KeyHolder:
             return Credentials(self.client.email, new.api_key, self.client.site)
         with waiting_for(self.client):
             return credentials_of(self.client, self.bot, new.api_key)
+
+    def _revoked_again(self, new: NewAPIKey) -> str:
+        """Revoke a key that nobody has, and say so. If that fails too, say how to do it."""
+        try:
+            with waiting_for(self.client):
+                self.client.revoke_api_key(new.id, bot_id=self.bot_id)
+        except KeybearerError as error:
+            return f"Key {new.id} works, and nobody has it: {self._command('revoke', new)} ends it ({error.message})"
+        return "The new key was revoked again"
 
     def _command(self, name: str, new: NewAPIKey) -> str:
         """The command for this key, without the options of its own."""

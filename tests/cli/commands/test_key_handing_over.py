@@ -13,6 +13,9 @@ from keybearer import api_key
 from tests.cli.command_line import CommandLine
 from tests.cli.served import Person
 from tests.cli.test_streams import in_shell
+from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY, PROFILE, Reply, ScriptedServer, Seen, error, success
+
+BOT = {**PROFILE, "user_id": 9, "email": "bot@example.com", "is_bot": True, "bot_type": 3, "is_active": True}
 
 CLOSED = "keybearer: Standard output is closed. Nothing was changed"
 
@@ -85,3 +88,64 @@ def test_no_bot_is_created_if_standard_output_is_closed(person: Person, options:
 
     assert (done.code, done.complaint) == (1, CLOSED)
     assert json.loads(person.run("bot", "list", "--json").out) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (">/dev/full", "Standard output cannot be written: No space left on device"),
+        ("| true", "Standard output cannot be written: Broken pipe"),
+        ("--output /proc/x/y", "/proc/x/y cannot be written"),
+    ],
+)
+def test_a_new_key_that_nobody_gets_is_revoked_again(person: Person, end: str, said: str) -> None:
+    done = in_shell(person.run, f'"$K" key add --name lost {end}')
+
+    assert said in done.complaint
+    assert done.complaint.endswith("The new key was revoked again")
+    assert [one["name"] for one in listed(person.run)] == [""]
+
+
+def test_no_key_is_created_if_standard_output_is_closed(person: Person) -> None:
+    done = in_shell(person.run, '"$K" key add --name lost >&-')
+
+    assert (done.code, done.complaint) == (1, CLOSED)
+    assert [one["name"] for one in listed(person.run)] == [""]
+
+
+@pytest.fixture
+def somebody(keybearer: CommandLine, scripted: ScriptedServer) -> CommandLine:
+    """A person whose server creates the key 5, and revokes no key."""
+    zuliprc = keybearer.home / ".zuliprc"
+    zuliprc.write_text(f"[api]\nemail={EMAIL}\nkey={KEY}\nsite={scripted.site}\n")
+    zuliprc.chmod(0o600)
+
+    def answer(seen: Seen) -> Reply:
+        match seen.method, seen.path.rpartition("/v1/")[2]:
+            case "GET", "users/9":
+                return success(user=BOT)
+            case "POST", "users/me/api_keys" | "bots/9/api_keys":
+                return success(id=5, api_key=NEWER_KEY)
+            case _:
+                return error(400, "Not today")
+
+    scripted.otherwise = answer
+    return keybearer
+
+
+def test_a_new_key_that_cannot_be_revoked_is_named(somebody: CommandLine) -> None:
+    done = in_shell(somebody, '"$K" key add --name lost >/dev/full')
+
+    assert done.code == 1
+    assert "Key 5 works, and nobody has it: `keybearer key revoke 5` ends it (Not today" in done.complaint
+
+
+def test_a_bots_new_key_is_revoked_if_the_server_refuses_its_token(
+    somebody: CommandLine, scripted: ScriptedServer
+) -> None:
+    done = somebody("key", "add", "--name", "lost", "--bot", "9")
+
+    assert (done.code, done.out) == (1, "")
+    assert done.complaint.startswith("keybearer: Not today")
+    assert "`keybearer key revoke 5 --bot 9` ends it" in done.complaint
+    assert scripted.seen[-1].method == "DELETE"
