@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from keybearer.store.home import expand
 from keybearer.store.obstacles import require_replaceable
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
 from keybearer.zuliprc.document import render_zuliprc
+from keybearer.zuliprc.resolver import Resolution
 
 STDOUT = "-"
 OUTGOING_WEBHOOK = 3
@@ -36,16 +38,24 @@ def find_bot(client: Client, id_or_email: str) -> User:
     return account
 
 
-def place_for(output: str | None, *, email: str, site: str | None, yes: bool) -> Path | None:
+def place_for(
+    output: str | None,
+    *,
+    email: str,
+    site: str | None,
+    yes: bool,
+    is_lost: Callable[[Resolution], bool] = lambda there: False,
+) -> Path | None:
     """The file that `--output` names, None for standard output. Makes sure that it can be written.
 
-    Asks before another account's file is replaced. The email is empty for a bot that does not exist yet. Raises
-    FileError, and KeybearerError if there is no terminal to ask on.
+    Asks before another account's file is replaced, or one with a key that `is_lost`. The email is empty for a bot that
+    does not exist yet. Raises FileError, and KeybearerError if there is no terminal to ask on.
     """
     if output is None or output == STDOUT:
         return None
     path = expand(output, os.environ)
-    confirm_overwrite(path, email=email, site=site, yes=yes, otherwise="--yes, or another --output")
+    otherwise = "--yes, or another --output"
+    confirm_overwrite(path, email=email, site=site, yes=yes, otherwise=otherwise, is_lost=is_lost)
     require_replaceable(path)
     return path
 

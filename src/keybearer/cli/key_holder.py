@@ -7,15 +7,18 @@ from pathlib import Path
 
 from keybearer.cli.bot_zuliprc import credentials_of, find_bot, place_for
 from keybearer.cli.connection import waiting_for
+from keybearer.cli.key_display import key_in_use
 from keybearer.cli.terminal.output import note, print_only_copy
 from keybearer.cli.user_display import email_of
 from keybearer.client.models.accounts import User
 from keybearer.client.models.api_keys import APIKey, NewAPIKey
 from keybearer.client.sync import Client
-from keybearer.errors import KeybearerError
+from keybearer.errors import ClientError, InvalidAPIKey, KeybearerError
 from keybearer.store.files import write_zuliprc
-from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.credentials import Credentials, TLSOptions
 from keybearer.zuliprc.document import render_zuliprc
+from keybearer.zuliprc.fields import PASSCMD
+from keybearer.zuliprc.resolver import Resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,35 @@ class KeyHolder:
             raise KeybearerError(f"{self.email} has no API key {key_id}", hint="`keybearer key list` lists them")
         return found
 
-    def place_for(self, output: str | None, *, yes: bool) -> Path | None:
-        """As the function of this name, for a zuliprc of this account."""
-        return place_for(output, email=self.email, site=self.client.site, yes=yes)
+    def place_for(self, output: str | None, *, yes: bool, replaced: int | None = None) -> Path | None:
+        """As the function of this name, for a new key. Asks also before a key that works is overwritten.
+
+        The key with the ID `replaced` needs no question, since it ends.
+        """
+        return place_for(
+            output,
+            email=self.email,
+            site=self.client.site,
+            yes=yes,
+            is_lost=lambda there: self._works(there, besides=replaced),
+        )
+
+    def _works(self, there: Resolution, *, besides: int | None) -> bool:
+        """Whether the key in this zuliprc may work, and is not the one with the ID `besides`. No `passcmd` is run."""
+        if PASSCMD.name in there.values:
+            return True
+        tls = self.client.credentials.tls if self.client.credentials else TLSOptions()
+        try:
+            with (
+                Client(Credentials(there.email, there.api_key, self.client.site, tls=tls)) as client,
+                waiting_for(client),
+            ):
+                found = key_in_use(client)
+        except InvalidAPIKey:
+            return False
+        except ClientError:
+            return True
+        return found is None or found.id != besides
 
     def hand_over(self, new: NewAPIKey, path: Path | None) -> None:
         """Write the zuliprc with the new key, or print its exact text. If that fails, the key is revoked again.

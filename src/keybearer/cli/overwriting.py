@@ -1,8 +1,9 @@
-"""Asks before another account's zuliprc is overwritten."""
+"""Asks before another account's zuliprc, or a key that is stored nowhere else, is overwritten."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from keybearer.cli.terminal.output import confirmed
@@ -26,19 +27,26 @@ def read_standalone(path: Path) -> tuple[Document, Resolution]:
 
 
 def confirm_overwrite(
-    target: Path, *, email: str, site: str | None, yes: bool, otherwise: str = "--yes, or --profile NAME to keep both"
+    target: Path,
+    *,
+    email: str,
+    site: str | None,
+    yes: bool,
+    otherwise: str = "--yes, or --profile NAME to keep both",
+    is_lost: Callable[[Resolution], bool] = lambda there: False,
 ) -> None:
-    """Ask before the file at `target` becomes the zuliprc of this account. A missing file or its own needs no question.
+    """Ask before the file at `target` becomes the zuliprc of this account. A missing file or its own needs no question,
+    unless `is_lost` says that a key would be lost with it.
 
     Raises FileError if the answer is no. Raises KeybearerError, with the option to give `otherwise`, if there is no
     terminal to ask on.
     """
-    obstacle = "" if yes else _obstacle(target, email, site)
+    obstacle = "" if yes else _obstacle(target, email, site, is_lost)
     if obstacle and not confirmed(f"{obstacle} Replace it?", otherwise=otherwise):
         raise FileError(f"{target} was not changed", hint="Name another file, or a --profile")
 
 
-def _obstacle(target: Path, email: str, site: str | None) -> str:
+def _obstacle(target: Path, email: str, site: str | None, is_lost: Callable[[Resolution], bool]) -> str:
     """What would be lost if the target were replaced; empty if nothing."""
     if not os.path.lexists(target):
         return ""
@@ -46,5 +54,6 @@ def _obstacle(target: Path, email: str, site: str | None) -> str:
         there = read_standalone(target)[1]
     except ResolutionError as error:
         return "" if error.kind == "config_not_found" else f"{target} exists and is broken: {error.message}."
-    same = there.email.casefold() == email.casefold() and same_site(there.site or "", site or "")
-    return "" if same else f"{target} is the zuliprc of {there.email} at {there.site or 'no site'}."
+    if there.email.casefold() != email.casefold() or not same_site(there.site or "", site or ""):
+        return f"{target} is the zuliprc of {there.email} at {there.site or 'no site'}."
+    return f"{target} has another API key of {there.email}." if is_lost(there) else ""

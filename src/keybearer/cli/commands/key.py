@@ -109,7 +109,7 @@ def show(given: GivenCredentials, *, key_id: int, bot: str | None) -> None:
     "--output", type=click.Path(readable=False), metavar="FILE", help="Write its zuliprc to this file; - prints it."
 )
 @click.option("--profile", metavar="NAME", help="Write its zuliprc as this profile.")
-@click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
+@click.option("--yes", is_flag=True, help="Replace another zuliprc without asking.")
 @_of_bot
 @credential_options_without_profile
 def add(
@@ -170,7 +170,7 @@ def regenerate(
     require_output()
     with connected(given) as client:
         holder = KeyHolder.named(client, bot)
-        path = holder.place_for(output, yes=yes)
+        path = holder.place_for(output, yes=yes, replaced=key_id)
         if not overlap_seconds and not agreed(f"Key {key_id} will be refused at once. Replace it?", yes=yes):
             raise KeybearerError("No new API key was issued", hint="The old one still works")
         with waiting_for(client):
