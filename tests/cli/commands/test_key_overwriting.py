@@ -109,3 +109,36 @@ def test_a_successor_does_not_replace_another_key(person: Person, rc: Path) -> N
     assert f"{other} has another API key" in done.complaint
     assert works(person.run, rc)
     assert works(person.run, other)
+
+
+@pytest.mark.parametrize("output", ["", "-", "elsewhere"])
+def test_the_key_in_force_is_not_replaced_outside_of_its_file(person: Person, rc: Path, output: str) -> None:
+    own = add(person.run, rc, "--scope", "read,keys")
+    place = {"": [], "-": ["--output", "-"], "elsewhere": ["--output", str(person.run.home / "new")]}[output]
+    done = person.run("key", "regenerate", str(own), "--yes", "-c", str(rc), *place)
+
+    assert (done.code, done.out) == (1, "")
+    assert done.complaint.endswith(f"Replace it there: `keybearer regenerate -c {rc}`")
+    assert works(person.run, rc)
+
+
+@pytest.mark.parametrize("name", ["rc", "link"])
+def test_the_key_in_force_is_replaced_in_its_file(person: Person, rc: Path, name: str) -> None:
+    own = add(person.run, rc, "--scope", "read,keys")
+    before = rc.read_bytes()
+    (person.run.home / "link").symlink_to(rc)
+    done = person.run("key", "regenerate", str(own), "-c", str(rc), "--output", str(person.run.home / name))
+
+    assert done.code == 0, done.err
+    assert rc.read_bytes() != before
+    assert works(person.run, rc)
+
+
+def test_the_key_in_force_can_be_replaced_if_it_is_in_no_file(person: Person, rc: Path) -> None:
+    own = add(person.run, rc, "--scope", "read,keys")
+    key = rc.read_text().partition("key=")[2].splitlines()[0]
+    done = person.run("key", "regenerate", str(own), ZULIP_API_KEY=key)
+
+    assert done.code == 0, done.err
+    rc.write_text(done.out)
+    assert works(person.run, rc)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -16,8 +17,10 @@ from keybearer.cli.options import GivenCredentials, credential_options, credenti
 from keybearer.cli.terminal.output import agreed, note, print_json, print_table, say
 from keybearer.cli.terminal.streams import require_output
 from keybearer.client.models.api_keys import APIKey, NewAPIKey
+from keybearer.client.sync import Client
 from keybearer.errors import KeybearerError
 from keybearer.store.profiles import path_of
+from keybearer.zuliprc.resolver import Resolution
 
 _of_bot = click.option("--bot", metavar="ID-OR-EMAIL", help="The keys of this bot instead of your own.")
 
@@ -163,14 +166,16 @@ def regenerate(
 ) -> None:
     """Replace a named API key with a new one with the same name, scopes, networks and end.
 
-    The new zuliprc is written to --output, or printed. To replace the active key in its own zuliprc, use `keybearer
-    regenerate`.
+    The new zuliprc is written to --output, or printed. The active key is only replaced in its own zuliprc, which
+    `keybearer regenerate` does too.
     """
     _require_file_for_json(given, output)
     require_output()
-    with connected(given) as client:
+    resolution = given.resolve()
+    with Client(resolution) as client:
         holder = KeyHolder.named(client, bot)
         path = holder.place_for(output, yes=yes, replaced=key_id)
+        _require_living_file(client, resolution, key_id, path)
         if not overlap_seconds and not agreed(f"Key {key_id} will be refused at once. Replace it?", yes=yes):
             raise KeybearerError("No new API key was issued", hint="The old one still works")
         with waiting_for(client):
@@ -205,6 +210,20 @@ def revoke(given: GivenCredentials, *, key_id: int, yes: bool, bot: str | None) 
 def _require_file_for_json(given: GivenCredentials, output: str | None) -> None:
     if given.as_json and output in {None, STDOUT}:
         raise click.UsageError("A zuliprc is not JSON. Write it with --output FILE, or omit --json.")
+
+
+def _require_living_file(client: Client, resolution: Resolution, key_id: int, path: Path | None) -> None:
+    """Raise KeybearerError if the caller's own zuliprc would be left with a key that has been replaced."""
+    own = resolution.own_file
+    if own is None or not Path(own).is_file() or (path is not None and path.exists() and path.samefile(own)):
+        return
+    with waiting_for(client):
+        in_force = key_display.key_in_use(client)
+    if in_force is not None and in_force.id == key_id:
+        raise KeybearerError(
+            f"Key {key_id} is the one in {own}, which would be refused then",
+            hint=f"Replace it there: `keybearer regenerate -c {shlex.quote(own)}`",
+        )
 
 
 def _report(given: GivenCredentials, holder: KeyHolder, new: NewAPIKey, path: Path) -> None:
