@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from keybearer import api_key
+from keybearer.cli import moments
 from keybearer.client.models.api_keys import APIKey
 from keybearer.client.sync import Client
 from keybearer.errors import APIError, NotAZulipServer
@@ -36,10 +35,8 @@ def lacks_account_key(client: Client, bot_id: int) -> bool:
 
 
 def moment(seconds: int | None, otherwise: str) -> str:
-    """A time of the wire in the time zone of this machine."""
-    if seconds is None:
-        return otherwise
-    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M}"
+    """A time of the wire in the time zone of this machine; `otherwise` if there is none."""
+    return otherwise if seconds is None else moments.moment(seconds)
 
 
 def name_of(key: APIKey) -> str:

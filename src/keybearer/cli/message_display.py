@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import click
 
+from keybearer.cli.moments import moment
 from keybearer.cli.terminal.text import bare_line, content, json_text
 from keybearer.client.models.messages import Message
 
@@ -21,8 +21,7 @@ def print_message(message: Message, *, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(json.dumps(dict(message.wire), ensure_ascii=False, default=str)))
         return
-    time = "" if message.timestamp is None else datetime.fromtimestamp(message.timestamp, UTC).astimezone()
-    when = f"{time:%Y-%m-%d %H:%M}" if time else "at an unknown time"
+    when = "at an unknown time" if message.timestamp is None else moment(message.timestamp)
     sender = message.sender_full_name or message.sender_email or f"user {message.sender_id}"
     click.echo(bare_line(f"{when}  {_place(message)}  {sender}  (message {message.id})"))
     for line in content(message.content).split("\n"):
