@@ -7,10 +7,12 @@ from keybearer.cli.commands.scan.places import Search
 from keybearer.cli.connection import waiting_for
 from keybearer.cli.terminal.output import confirmed, note
 from keybearer.client.sync import Client
-from keybearer.errors import KeybearerError
+from keybearer.errors import KeybearerError, ResolutionError
+from keybearer.secret import Secret
 from keybearer.store.resolution import resolve
 from keybearer.wording import counted
 from keybearer.zuliprc.credentials import TLSOptions, normalise_site
+from keybearer.zuliprc.fields import KEY
 
 
 def revoke_found(search: Search, site: str | None, *, yes: bool) -> None:
@@ -24,7 +26,10 @@ def revoke_found(search: Search, site: str | None, *, yes: bool) -> None:
         return
     where, tls = _destination(site)
     what = f"{counted(len(keys), 'API key')} will be sent to {where}, which revokes those that it knows"
-    if not yes and not confirmed(f"{what}. Revoke?", otherwise="--yes"):
+    own = _own_among(keys)
+    if yes and own:
+        note(own)
+    if not yes and not confirmed(f"{what}. {own} Revoke?" if own else f"{what}. Revoke?", otherwise="--yes"):
         raise KeybearerError("No key was revoked", hint="All of them still work")
     with Client.unauthenticated(where, tls=tls) as client, waiting_for(client, tls):
         for key in keys:
@@ -39,3 +44,15 @@ def _destination(site: str | None) -> tuple[str, TLSOptions]:
     if resolution.site is None:
         raise KeybearerError("Your zuliprc has no site at which to revoke keys", hint="Give --site")
     return resolution.site, resolution.tls
+
+
+def _own_among(keys: list[Secret]) -> str:
+    """A sentence that names the caller's own key if it is among these; empty if not. No `passcmd` is run."""
+    try:
+        resolution = resolve()
+    except ResolutionError:
+        return ""
+    if resolution.values.get(KEY.name) not in keys:
+        return ""
+    one = "The key" if len(keys) == 1 else "One of the keys"
+    return f"{one} is the one that you use yourself, from {resolution.origins[KEY.name]}."
