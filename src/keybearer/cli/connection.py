@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from keybearer.cli.options import GivenCredentials
+from keybearer.cli.terminal.output import warn
 from keybearer.cli.terminal.spinner import spinner
 from keybearer.client.sync import Client
-from keybearer.zuliprc.credentials import TLSOptions
+from keybearer.zuliprc.credentials import TLSOptions, is_plain_http
 
 
 @contextlib.contextmanager
@@ -27,3 +28,9 @@ def waiting_for(
     """
     tls = tls or (client.credentials.tls if client.credentials else TLSOptions())
     return contextlib.nullcontext(lambda text: None) if tls.client_cert else spinner(f"Waiting for {client.site}")
+
+
+def warn_if_unencrypted(site: str) -> None:
+    """Warn that others can read what is sent to this normalised site, if they can."""
+    if is_plain_http(site):
+        warn(f"everybody on the network can read what you send to {site}; use https")

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from keybearer.cli.connection import waiting_for
+from keybearer.cli.connection import waiting_for, warn_if_unencrypted
 from keybearer.cli.options import json_option, locator_option, setting_option
 from keybearer.cli.overwriting import confirm_overwrite
 from keybearer.cli.terminal.input import ask, ask_secret, secret_on_stdin
-from keybearer.cli.terminal.output import note, print_json, say, warn
+from keybearer.cli.terminal.output import note, print_json, say
 from keybearer.cli.terminal.spinner import spinner
 from keybearer.cli.user_display import email_of
 from keybearer.client.models.server import ServerSettings
@@ -23,7 +23,7 @@ from keybearer.store.files import write_zuliprc
 from keybearer.store.location import Location, locate
 from keybearer.store.obstacles import require_replaceable
 from keybearer.store.resolution import open_location, resolve_file
-from keybearer.zuliprc.credentials import Credentials, TLSOptions, is_plain_http, normalise_site, same_site
+from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site, same_site
 from keybearer.zuliprc.fields import (
     CLIENT_BUNDLE,
     CLIENT_CERT,
@@ -83,8 +83,7 @@ def login(
     require_replaceable(path)
     there = _zuliprc_for(site, path)
     tls = _tls(there, site, tls_options, os.environ)
-    if is_plain_http(site):
-        warn(f"everybody on the network can read what you send to {site}; use https")
+    warn_if_unencrypted(site)
     with Client.unauthenticated(site, tls=tls) as client:
         with waiting_for(client, tls):
             settings = client.get_server_settings()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.served import Person
+from tests.client.scripted_server import ScriptedServer
 
 
 @pytest.fixture
@@ -48,3 +49,25 @@ def test_keys_of_others_are_not_called_the_callers_own(person: Person, leak: Pat
     assert "yourself" not in done.err
     assert not (person.run.home / "ran").exists()
     assert "1 API key sent to" in done.err
+
+
+@pytest.mark.parametrize("place", ["--site", "the zuliprc"])
+def test_an_unencrypted_connection_causes_a_warning_before_the_question(
+    person: Person, leak: Path, scripted: ScriptedServer, place: str
+) -> None:
+    site = "http://chat.example.com"
+    if place == "the zuliprc":
+        text = person.zuliprc.read_text().partition("site=")[0]
+        person.zuliprc.write_text(f"{text}site={site}\n")
+    options = ["--site", site] if place == "--site" else []
+    warning = f"keybearer: warning: everybody on the network can read what you send to {site}; use https"
+    refused = person.run("scan", str(leak), "--revoke", *options)
+    done = person.run("scan", str(leak), "--revoke", "--yes", *options, HTTP_PROXY=scripted.site)
+
+    assert warning in refused.err.splitlines()
+    assert warning in done.err.splitlines()
+    assert [seen.method for seen in scripted.seen] == ["POST"]
+
+
+def test_a_connection_to_this_machine_causes_no_warning(person: Person, leak: Path) -> None:
+    assert "everybody" not in person.run("scan", str(leak), "--revoke", "--yes").err

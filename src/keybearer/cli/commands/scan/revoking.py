@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keybearer import api_key
 from keybearer.cli.commands.scan.places import Search
-from keybearer.cli.connection import waiting_for
+from keybearer.cli.connection import waiting_for, warn_if_unencrypted
 from keybearer.cli.terminal.output import confirmed, note
 from keybearer.client.sync import Client
 from keybearer.errors import KeybearerError, ResolutionError
@@ -25,6 +25,7 @@ def revoke_found(search: Search, site: str | None, *, yes: bool) -> None:
     if not keys:
         return
     where, tls = _destination(site)
+    warn_if_unencrypted(where)
     what = f"{counted(len(keys), 'API key')} will be sent to {where}, which revokes those that it knows"
     own = _own_among(keys)
     if yes and own:
