@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keybearer import api_key
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import SCRIPT, CommandLine
 from tests.cli.served import Person
+from tests.cli.test_main import react_to_interrupts
 from tests.cli.test_streams import in_shell
 from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY, PROFILE, Reply, ScriptedServer, Seen, error, success
 
@@ -149,3 +154,38 @@ def test_a_bots_new_key_is_revoked_if_the_server_refuses_its_token(
     assert done.complaint.startswith("keybearer: Not today")
     assert "`keybearer key revoke 5 --bot 9` ends it" in done.complaint
     assert scripted.seen[-1].method == "DELETE"
+
+
+def test_a_new_key_is_revoked_if_ctrl_c_comes_before_it_is_printed(
+    somebody: CommandLine, scripted: ScriptedServer
+) -> None:
+    over, asked, answer = threading.Event(), threading.Event(), scripted.otherwise
+    assert callable(answer)
+
+    def wait_for_token(seen: Seen) -> Reply:
+        if seen.path.endswith("/register"):
+            asked.set()
+            over.wait(30)
+        return success() if seen.method == "DELETE" else answer(seen)
+
+    scripted.otherwise = wait_for_token
+    process = subprocess.Popen(
+        [SCRIPT, "key", "add", "--name", "lost", "--bot", "9"],
+        env={"PATH": os.environ["PATH"], "HOME": str(somebody.home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=react_to_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
+    )
+    assert asked.wait(30)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    over.set()
+
+    assert (process.returncode, out) == (130, b"")
+    assert [line for line in err.decode().splitlines() if line] == [
+        "The new key was revoked again.",
+        "keybearer: Stopped",
+    ]
+    assert [seen.path.rpartition("/v1/")[2] for seen in scripted.seen if seen.method == "DELETE"] == [
+        "bots/9/api_keys/5"
+    ]
