@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -106,6 +107,50 @@ def test_an_unreadable_file_is_reported_and_not_called_clean(keybearer: CommandL
 
     assert done.code == 1
     assert "not searched: /proc/self/mem" in done.err
+
+
+def test_a_directory_whose_path_is_too_long_does_not_end_the_search(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "zuliprc").write_text(ZULIPRC)
+    longest = 4090
+    place = str(tree)
+    with contextlib.ExitStack() as stack:
+        directory = _opened(tree, stack)
+        while (left := longest - len(place)) > 1:
+            name = ("d-" * 100)[: left - 1]
+            os.mkdir(name, dir_fd=directory)
+            directory = _opened(name, stack, directory)
+            place += f"/{name}"
+        os.mkdir("deeper", dir_fd=directory)
+
+    done = keybearer("scan", str(tree))
+
+    assert done.code == 1
+    assert done.out.startswith(f"{tree / 'zuliprc'}:3: ")
+    assert f"not searched: {place}: File name too long" in done.err
+    assert f"not searched: {place}/deeper: File name too long" in done.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read every directory")
+def test_a_directory_without_access_does_not_end_the_search(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "zuliprc").write_text(ZULIPRC)
+    closed = tree / "deep" / "er"
+    (closed / "file").write_text("nothing\n")
+    closed.chmod(0o444)
+    try:
+        done, alone = keybearer("scan", str(tree)), keybearer("scan", str(closed))
+    finally:
+        closed.chmod(0o755)
+
+    assert done.code == alone.code == 1
+    assert done.out.startswith(f"{tree / 'zuliprc'}:3: ")
+    assert f"not searched: {closed}: Permission denied" in done.err
+    assert f"not searched: {closed}/file: Permission denied" in alone.err
+
+
+def _opened(name: Path | str, stack: contextlib.ExitStack, parent: int | None = None) -> int:
+    descriptor = os.open(name, os.O_RDONLY, dir_fd=parent)
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 def test_links_and_pipes_in_a_tree_are_not_followed(keybearer: CommandLine, tree: Path, tmp_path: Path) -> None:

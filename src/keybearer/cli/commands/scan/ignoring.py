@@ -111,11 +111,19 @@ def rules_for(path: Path) -> Rules:
     path = path.resolve()
     here = path if path.is_dir() else path.parent
     above = [here, *here.parents]
-    tops = [number for number, directory in enumerate(above) if (directory / GIT).exists()]
+    tops = [number for number, directory in enumerate(above) if _exists(directory / GIT)]
     rules = Rules()
     for directory in reversed(above[: tops[0] + 1] if tops else [here]):
         rules = rules.below(directory)
     return rules
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a file or directory, as far as it may be known."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> str | None:

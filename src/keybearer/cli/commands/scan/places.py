@@ -53,7 +53,7 @@ class Search:
     files: int = 0
     ignored: int = 0
     leaks: dict[LocatedLeak, None] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
+    unread: dict[str, None] = field(default_factory=dict)
     _histories: set[tuple[Path, str]] = field(default_factory=set)
 
     def read(self, stream: Readable, path: str, rules: Rules) -> None:
@@ -79,7 +79,7 @@ class Search:
         try:
             return rules_for(path) if above is None else above.below(path)
         except FileError as error:
-            self.unread.append(without_keys(str(error)))
+            self.unread.setdefault(without_keys(str(error)))
             return above or Rules()
 
     def add(self, located: LocatedLeak, rules: Rules) -> None:
@@ -92,8 +92,8 @@ class Search:
             self.leaks.setdefault(located)
 
     def skip(self, path: str, reason: str) -> None:
-        """Record what could not be searched, so that it does not seem clean."""
-        self.unread.append(without_keys(f"{path}: {reason}"))
+        """Record what could not be searched, once, so that it does not seem clean."""
+        self.unread.setdefault(without_keys(f"{path}: {reason}"))
 
 
 def leaks_in_path(path: str) -> list[Leak]:

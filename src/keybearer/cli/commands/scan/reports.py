@@ -41,7 +41,7 @@ def print_findings_as_json(search: Search) -> None:
             "findings": [_as_json(located) for located in search.leaks],
             "searched": search.files,
             "ignored": search.ignored,
-            "not_searched": search.unread,
+            "not_searched": list(search.unread),
         }
     )
 

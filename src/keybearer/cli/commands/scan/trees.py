@@ -30,7 +30,7 @@ def search_path(path: Path, search: Search) -> list[Path]:
         return []
     repositories = []
     for directory, files, rules_here in _walk(path, search, rules):
-        if Repository.at(directory) and directory.name != GIT:
+        if directory.name != GIT and _is_repository(directory, search):
             repositories.append(directory)
         for file in files:
             search_file(file, search, rules_here)
@@ -69,6 +69,15 @@ def _without_waiting(path: str, flags: int) -> int:
     return descriptor
 
 
+def _is_repository(directory: Path, search: Search) -> bool:
+    """Whether this directory is a repository or the top of one. If that cannot be read, its history is skipped."""
+    try:
+        return Repository.at(directory) is not None
+    except OSError as error:
+        search.skip(str(directory), error.strerror or "cannot be read")
+        return False
+
+
 def _walk(top: Path, search: Search, rules: Rules) -> Iterator[tuple[Path, list[Path], Rules]]:
     """Each directory with its regular files, sorted by name, and with its rules."""
     real = top.resolve()
@@ -84,7 +93,7 @@ def _walk(top: Path, search: Search, rules: Rules) -> Iterator[tuple[Path, list[
         names = {entry.name for entry in entries}
         if IGNORE_FILE in names and directory != top:
             rules = search.rules_for(real / directory.relative_to(top), rules)
-        if {"HEAD", "objects", "refs"} <= names and Repository.at(directory):
+        if {"HEAD", "objects", "refs"} <= names and _is_repository(directory, search):
             entries = [entry for entry in entries if entry.name in _READ_OF_GIT]
         directories, files = [], []
         for entry in entries:
