@@ -147,6 +147,60 @@ def test_a_key_is_found_everywhere_that_git_refers_to(
     assert found["path"] == (None if way in {"message", "annotation"} else "settings")
 
 
+def test_a_blob_is_searched_unless_all_its_paths_are_ignored(
+    keybearer: CommandLine, repository: Path, commit: Commit
+) -> None:
+    commit(**{".keybearerignore": "a_test\nz_test\n", "a_test": LEAK, "z_test": LEAK})
+
+    assert findings(keybearer, str(repository)) == []
+
+    bringing = commit(settings=LEAK)
+    commit(settings=None)
+    (found,) = findings(keybearer, str(repository))
+
+    assert (found["path"], found["line"], found["commit"]) == ("settings", 1, bringing)
+
+
+def test_a_blob_that_is_only_staged_is_searched_unless_all_its_paths_are_ignored(
+    keybearer: CommandLine, repository: Path, git: Git, commit: Commit
+) -> None:
+    commit(**{".keybearerignore": "a_test\n"})
+    for name in ("a_test", "settings"):
+        (repository / name).write_text(LEAK)
+        git("add", name)
+        (repository / name).unlink()
+
+    assert [one["path"] for one in findings(keybearer, str(repository))] == ["settings"]
+
+
+def test_a_file_in_an_ignored_part_does_not_hide_another_of_a_merge(
+    keybearer: CommandLine, repository: Path, git: Git, commit: Commit
+) -> None:
+    commit(**{".keybearerignore": "a_test\n"}, a_test=LEAK)
+    git("checkout", "-q", "-b", "other")
+    commit(other="other\n")
+    git("checkout", "-q", "main")
+    git("merge", "-q", "--no-ff", "--no-commit", "other")
+    bringing = commit(settings=LEAK)
+    commit(settings="nothing\n")
+
+    assert [(one["path"], one["commit"]) for one in findings(keybearer, str(repository))] == [("settings", bringing)]
+
+
+def test_the_names_of_all_removed_files_are_searched(
+    keybearer: CommandLine, repository: Path, git: Git, commit: Commit
+) -> None:
+    commit(**{"__init__.py": "", ".keybearerignore": "ignored\n"})
+    bringing = commit(**{f"{KEY.reveal()}.txt": ""})
+    commit(**{f"{KEY.reveal()}.txt": None})
+    (repository / "ignored").mkdir()
+    commit(**{f"ignored/{KEY.reveal()}.md": ""})
+
+    (found,) = findings(keybearer, str(repository))
+
+    assert (found["path"], found["commit"]) == (f"{KEY.masked()}.txt", bringing)
+
+
 def test_repositories_below_a_directory_are_searched_too(
     keybearer: CommandLine, repository: Path, commit: Commit
 ) -> None:

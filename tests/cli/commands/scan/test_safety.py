@@ -120,6 +120,24 @@ def test_no_program_from_a_repository_is_run(options: list[str], evil: EvilRepos
     assert {finding["fingerprint"] for finding in report["findings"]} == {api_key.fingerprint(KEY)}
 
 
+def test_no_program_is_run_when_the_paths_of_ignored_files_are_read(
+    evil: EvilRepository, keybearer: CommandLine
+) -> None:
+    evil.commit(".keybearerignore", "a_test\n")
+    evil.commit("a_test", LEAK)
+    evil.commit(KEY.reveal(), "nothing\n")
+    evil.git("rm", "-q", KEY.reveal())
+    evil.git("commit", "-q", "-m", "Remove it")
+    evil.arm()
+
+    done = keybearer("scan", "--json", str(evil.path))
+
+    assert not evil.mark.exists(), evil.mark.read_text()
+    report = json.loads(done.out)
+    assert report["not_searched"] == []
+    assert {finding["path"] for finding in report["findings"]} == {None, "settings", KEY.masked()}
+
+
 def test_no_missing_object_is_fetched(evil: EvilRepository, keybearer: CommandLine) -> None:
     blob = evil.git("rev-parse", "HEAD~1:settings")
     evil.arm()

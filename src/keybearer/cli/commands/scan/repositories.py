@@ -6,37 +6,20 @@ One git process streams all objects.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
 
+from keybearer import api_key
 from keybearer.cli.commands.scan.git import Git, Repository, top_of
+from keybearer.cli.commands.scan.ignoring import Rules
+from keybearer.cli.commands.scan.objects import RAW, Object, ages, blobs, commits_of, objects, occurrences
 from keybearer.cli.commands.scan.places import LocatedLeak, Search, leaks_in_path, without_keys
+from keybearer.cli.commands.scan.recognition import Leak
 from keybearer.cli.commands.scan.streams import search_stream
 from keybearer.errors import FileError
 
-_EVERYTHING = ("--all", "--reflog")
 _SUBMODULE = b"160000"
-_RAW = ("--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
-_AT_ONCE = 500
-"""The number of blobs whose commits are requested in one run of git, since its arguments have a limit."""
-
-
-@dataclass(slots=True)
-class _Object:
-    """An object from git: a stream with a known number of bytes."""
-
-    name: str
-    kind: str
-    path: str
-    stream: IO[bytes]
-    left: int
-
-    def read(self, size: int, /) -> bytes:
-        data = self.stream.read(min(size, self.left))
-        self.left -= len(data)
-        return data
 
 
 def search_history(top: Path, search: Search, *, within: str = "") -> None:
@@ -49,7 +32,8 @@ def search_history(top: Path, search: Search, *, within: str = "") -> None:
     if repository is None or not search.begin_history(repository.common, within):
         return
     with repository.opened() as git:
-        _search_objects(git, top, search, [within] if within not in {"", "."} else [])
+        only = [within] if within not in {"", "."} else []
+        _History(git, top, top.resolve(), search, search.rules_for(top), only).run()
 
 
 def search_staged(search: Search) -> None:
@@ -68,7 +52,7 @@ def search_staged(search: Search) -> None:
     with repository.opened(index=index) as git:
         head = git.output("rev-parse", "--verify", "--quiet", "HEAD^{tree}", tolerated=1)
         tree = (head or git.output("hash-object", "-t", "tree", "--stdin")).decode().strip()
-        fields = git.output("diff-index", "--cached", "-z", *_RAW, "--diff-filter=d", tree).split(b"\0")
+        fields = git.output("diff-index", "--cached", "-z", *RAW, "--diff-filter=d", tree).split(b"\0")
         for meta, path in zip(fields[::2], fields[1::2], strict=False):
             mode, blob = meta.split()[1], meta.split()[3].decode()
             name = os.fsdecode(path)
@@ -81,71 +65,88 @@ def search_staged(search: Search) -> None:
                 search.read(stream, name, rules)
 
 
-def _search_objects(git: Git, top: Path, search: Search, only: list[str]) -> None:
-    rules, directory = search.rules_for(top), top.resolve()
-    found: dict[tuple[str, str], list[LocatedLeak]] = {}
-    blobs: dict[str, str] = {}
-    for one in _objects(git, only, search):
-        if one.path and rules.ignores(directory / one.path):
-            search.ignored += 1
-            continue
-        search.advance(without_keys(f"{top} {one.path}"))
-        search.files += 1
-        for leak in (*leaks_in_path(one.path), *search_stream(one)):
-            if one.kind == "blob":
-                located = LocatedLeak(leak, without_keys(one.path), one.name, str(top))
-                blobs[one.name] = ""
+@dataclass(slots=True)
+class _History:
+    """The search of the history of `top`, whose real path is `directory`, or of the part that has the paths `only`.
+
+    A blob is ignored if all its paths are. git lists an object once, with one of its paths. So the other paths are
+    requested if an ignored path or a key in the name of a file makes them matter.
+    """
+
+    git: Git
+    top: Path
+    directory: Path
+    search: Search
+    rules: Rules
+    only: list[str]
+    ignored: set[str] = field(default_factory=set)
+    found: dict[tuple[str, str], dict[tuple[Leak, str, str], None]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Search everything, and add each key once for each path."""
+        has_named_key = False
+        for one in self._readable(objects(self.git, self.only)):
+            if one.kind == "tree":
+                has_named_key = one.has_key() or has_named_key
+            elif self._ignores(one.path):
+                self.ignored.add(one.name)
             else:
-                located = LocatedLeak(replace(leak, line=0), "", one.name, str(top))
-            found.setdefault((located.path, located.fingerprint), []).append(located)
-    blobs |= _commits_of(git, sorted(blobs))
-    versions = [[replace(each, commit=blobs.get(each.commit, each.commit)) for each in same] for same in found.values()]
-    age = _ages(git, {each.commit for same in versions for each in same if len(same) > 1})
-    for same in versions:
-        search.add(max(same, key=lambda located: age.get(located.commit, -1)), rules)
+                self._read(one, one.path)
+        if has_named_key or self.ignored:
+            self._search_other_paths()
+        self.search.ignored += len(self.ignored)
+        self._add_oldest()
 
+    def _search_other_paths(self) -> None:
+        """Search the names of all files, and the blobs that have a path which is not ignored."""
+        searched: dict[str, str] = {}
+        try:
+            for name, path in occurrences(self.git, self.only):
+                leaks = leaks_in_path(path)
+                undecided = name in self.ignored and name not in searched
+                if (undecided or leaks) and not self._ignores(path):
+                    if undecided:
+                        searched[name] = path
+                    self._note(leaks, path, name)
+        except FileError as error:
+            self.search.skip(str(self.top), str(error))
+        for one in self._readable(blobs(self.git, searched)):
+            self.ignored.remove(one.name)
+            self._read(one, searched[one.name])
 
-def _objects(git: Git, only: list[str], search: Search) -> Iterator[_Object]:
-    """Every commit, tag and blob, one after the other. Unread bytes of one are skipped."""
-    listing = ["rev-list", "--objects", *_EVERYTHING, "--indexed-objects", "--missing=print", "--", *only]
-    form = "--batch=%(objecttype) %(objectsize) %(objectname) %(rest)"
-    with git.running(*listing) as names, git.running("cat-file", form, "--buffer", source=names) as stream:
-        while header := stream.readline():
-            fields = header.rstrip(b"\n").split(b" ", 3)
-            if len(fields) < 4:
-                search.skip(git.name, "an object of its history is not in this clone")
-                continue
-            kind, size, name, path = fields
-            one = _Object(name.decode(), kind.decode(), os.fsdecode(path), stream, int(size))
-            if one.kind != "tree":
+    def _readable(self, found: Iterator[Object | None]) -> Iterator[Object]:
+        for one in found:
+            if one is None:
+                self.search.skip(self.git.name, "an object of its history is not in this clone")
+            else:
                 yield one
-            while one.read(1 << 20):
-                pass
-            stream.read(1)
 
+    def _ignores(self, path: str) -> bool:
+        return bool(path) and self.rules.ignores(self.directory / path)
 
-def _commits_of(git: Git, blobs: list[str]) -> dict[str, str]:
-    """The first commit with each blob, without blobs that only the index has."""
-    commits: dict[str, str] = {}
-    for start in range(0, len(blobs), _AT_ONCE):
-        wanted = [f"--find-object={name}" for name in blobs[start : start + _AT_ONCE]]
-        commit = ""
-        with (
-            git.running("rev-list", "--topo-order", *_EVERYTHING) as names,
-            git.running("diff-tree", "--stdin", "-r", "-m", "--root", *_RAW, *wanted, source=names) as stream,
-        ):
-            for line in stream:
-                if line.startswith(b":"):  # git goes back in time, so the last entry is the first commit
-                    commits[line.split()[3].decode()] = commit
-                elif words := line.split():
-                    commit = words[0].decode()
-    return commits
+    def _read(self, one: Object, path: str) -> None:
+        self.search.advance(without_keys(f"{self.top} {path}"))
+        self.search.files += 1
+        leaks = (*leaks_in_path(path), *search_stream(one))
+        if one.kind == "blob":
+            self._note(leaks, path, one.name)
+        else:
+            self._note((replace(leak, line=0) for leak in leaks), "", one.name)
 
+    def _note(self, leaks: Iterable[Leak], path: str, name: str) -> None:
+        for leak in leaks:
+            place = without_keys(path), api_key.fingerprint(leak.key)
+            self.found.setdefault(place, {}).setdefault((leak, path, name))
 
-def _ages(git: Git, commits: Set[str]) -> dict[str, int]:
-    """The position of each commit, back in time, with children before parents. Without commits, git is not run."""
-    if not commits:
-        return {}
-    with git.running("rev-list", "--topo-order", *_EVERYTHING) as stream:
-        names = (line.rstrip(b"\n").decode() for line in stream)
-        return {name: age for age, name in enumerate(names) if name in commits}
+    def _add_oldest(self) -> None:
+        names = {name for same in self.found.values() for _, path, name in same if path}
+        commits = commits_of(self.git, sorted(names))
+        versions = [[self._located(*each, commits) for each in same] for same in self.found.values()]
+        age = ages(self.git, {each.commit for same in versions for each in same if len(same) > 1})
+        for same in versions:
+            self.search.add(max(same, key=lambda located: age.get(located.commit, -1)), self.rules)
+
+    def _located(self, leak: Leak, path: str, name: str, commits: Mapping[tuple[str, str], str]) -> LocatedLeak:
+        """The leak with the first commit that has the blob `name`, or in the message of the commit or tag `name`."""
+        commit = (commits.get((name, path)) or commits.get((name, ""), "")) if path else name
+        return LocatedLeak(leak, without_keys(path), commit, str(self.top))
