@@ -201,6 +201,15 @@ def test_the_names_of_all_removed_files_are_searched(
     assert (found["path"], found["commit"]) == (f"{KEY.masked()}.txt", bringing)
 
 
+def test_a_rule_for_paths_does_not_ignore_a_tag(
+    keybearer: CommandLine, repository: Path, git: Git, commit: Commit
+) -> None:
+    commit(**{".keybearerignore": "v1.0\n"})
+    git("tag", "-a", "-m", f"Use {KEY.reveal()}", "v1.0")
+
+    assert [one["path"] for one in findings(keybearer, str(repository))] == [None]
+
+
 def test_repositories_below_a_directory_are_searched_too(
     keybearer: CommandLine, repository: Path, commit: Commit
 ) -> None:

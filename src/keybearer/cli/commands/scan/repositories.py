@@ -88,7 +88,7 @@ class _History:
         for one in self._readable(objects(self.git, self.only)):
             if one.kind == "tree":
                 has_named_key = one.has_key() or has_named_key
-            elif self._ignores(one.path):
+            elif one.kind == "blob" and self._ignores(one.path):
                 self.ignored.add(one.name)
             else:
                 self._read(one, one.path)
