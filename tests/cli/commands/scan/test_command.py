@@ -77,6 +77,14 @@ def test_a_key_with_an_allowed_fingerprint_is_ignored(keybearer: CommandLine, tr
     assert (done.code, done.out) == (0, "")
 
 
+@pytest.mark.parametrize("value", ["zz", "", "1a2b3c4", "1a2b3c4d5", "1a2b3c4g", "fingerprint:1a2b3c4d"])
+def test_what_is_no_fingerprint_cannot_be_allowed(value: str, keybearer: CommandLine, tree: Path) -> None:
+    done = keybearer("scan", "--allow", value, str(tree))
+
+    assert done.code == 2
+    assert "is not a fingerprint" in done.err
+
+
 def test_standard_input_is_searched_like_a_file(keybearer: CommandLine) -> None:
     done = keybearer.process("scan", "-", stdin=ZULIPRC)
 

@@ -61,6 +61,24 @@ def test_no_ignore_searches_everything(keybearer: CommandLine, tree: Path) -> No
     assert places(keybearer, tree, "--no-ignore") == 1
 
 
+@pytest.mark.parametrize(
+    ("comment", "is_heeded"),
+    [("keybearer:allow", True), ("<!--keybearer:allow-->", True), ("keybearer:allowed", False),
+     ("notkeybearer:allow", False)],
+)  # fmt: skip
+def test_a_line_with_the_comment_is_heeded_without_no_ignore(
+    comment: str, is_heeded: bool, keybearer: CommandLine, tree: Path
+) -> None:
+    (tree / "deep" / "er" / "leak").write_text(f"{LEAK.strip()}  # {comment}\n")
+
+    assert places(keybearer, tree) == (not is_heeded)
+    assert places(keybearer, tree, "--no-ignore") == 1
+
+
+def test_no_ignore_still_ignores_a_key_that_is_named(keybearer: CommandLine, tree: Path) -> None:
+    assert places(keybearer, tree, "--no-ignore", "--allow", api_key.fingerprint(KEY)) == 0
+
+
 def test_an_ignore_file_applies_below_its_own_directory(keybearer: CommandLine, tree: Path) -> None:
     (tree / "leak").write_text(LEAK)
     (tree / "deep" / IGNORE_FILE).write_text("leak\n")
@@ -78,6 +96,18 @@ def test_the_ignore_file_of_a_repository_applies_to_its_parts_and_history(keybea
     assert places(keybearer, tree) == 0
     assert places(keybearer, tree / "deep") == 0
     assert places(keybearer, tree / "deep" / "er" / "leak") == 0
+    assert places(keybearer, tree, "--no-ignore") == 2
+
+    (tree / IGNORE_FILE).unlink()
+    (tree / "deep" / "er" / "leak").write_text(f"{LEAK.strip()}  # keybearer:allow\n")
+    for command in (
+        ["add", "."],
+        ["commit", "-q", "--amend", "-m", "message"],
+        ["reflog", "expire", "--expire=now", "--all"],
+    ):
+        subprocess.run(["git", *command], cwd=tree, env={"PATH": os.environ["PATH"], **who}, check=True)
+
+    assert places(keybearer, tree) == 0
     assert places(keybearer, tree, "--no-ignore") == 2
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from keybearer.cli.commands.scan.git import top_of
+from keybearer.cli.commands.scan.ignoring import FINGERPRINT
 from keybearer.cli.commands.scan.places import Search
 from keybearer.cli.commands.scan.reports import print_findings_as_json, print_lines, print_sarif
 from keybearer.cli.commands.scan.repositories import search_history, search_staged
@@ -21,6 +22,15 @@ STDIN = "-"
 _FORMATS = {"text": print_lines, "json": print_findings_as_json, "sarif": print_sarif}
 
 
+def _fingerprints(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> frozenset[str]:
+    for value in values:
+        if not FINGERPRINT.fullmatch(value):
+            raise click.BadParameter(
+                f"{value!r} is not a fingerprint. It has 8 hexadecimal digits, as the scan prints it."
+            )
+    return frozenset(map(str.lower, values))
+
+
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="PATH...")
 @click.option(
@@ -30,8 +40,18 @@ _FORMATS = {"text": print_lines, "json": print_findings_as_json, "sarif": print_
     "whose top directory is searched.",
 )
 @click.option("--staged", is_flag=True, help="Search the content of the next commit, for a git hook.")
-@click.option("--allow", multiple=True, metavar="FINGERPRINT", help="Ignore this key. Can be given more than once.")
-@click.option("--no-ignore", is_flag=True, help="Do not read .keybearerignore: search everything and report every key.")
+@click.option(
+    "--allow",
+    multiple=True,
+    callback=_fingerprints,
+    metavar="FINGERPRINT",
+    help="Ignore this key. Can be given more than once.",
+)
+@click.option(
+    "--no-ignore",
+    is_flag=True,
+    help="Heed no .keybearerignore and no comment: search everything and report every key except those of --allow.",
+)
 @click.option(
     "--revoke", is_flag=True, help="Ask, then revoke the Keybearer keys that were found, at --site or at your own site."
 )
@@ -48,7 +68,7 @@ def scan(
     paths: tuple[str, ...],
     history: bool | None,
     staged: bool,
-    allow: tuple[str, ...],
+    allow: frozenset[str],
     no_ignore: bool,
     revoke: bool,
     site: str | None,
@@ -80,7 +100,7 @@ def scan(
         if path != STDIN:
             check_path(Path(path) if path else Path("\0"))
     with spinner("Searching") as advance:
-        search = Search(frozenset(each.lower() for each in allow), advance, ignore_files=not no_ignore)
+        search = Search(allow, advance, exceptions=not no_ignore)
         if staged:
             search_staged(search)
         for path in paths:

@@ -14,7 +14,8 @@ from keybearer.errors import FileError
 
 IGNORE_FILE = ".keybearerignore"
 _LARGEST = 1 << 20
-_FINGERPRINT = re.compile(r"fingerprint:\s*([0-9a-fA-F]{8})\s*(?:#.*)?\Z")
+FINGERPRINT = re.compile("[0-9a-fA-F]{8}")
+_FINGERPRINT = re.compile(rf"fingerprint:\s*({FINGERPRINT.pattern})\s*(?:#.*)?\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,12 +44,13 @@ class LocatedLeak:
 class Search:
     """One run, with the paths that were searched, found leaks, ignored paths, and paths that could not be read.
 
-    `advance` is called with every path before it is searched. `ignore_files` says whether ignore files are read.
+    `advance` is called with every path before it is searched. `exceptions` says whether ignore files and the
+    comment ALLOWED are heeded.
     """
 
     allowed: frozenset[str] = frozenset()
     advance: Callable[[str], None] = lambda path: None
-    ignore_files: bool = True
+    exceptions: bool = True
     files: int = 0
     ignored: int = 0
     leaks: dict[LocatedLeak, None] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Search:
         """Search a stream, which is reported as `path`, and that path itself."""
         self.files += 1
         shown = without_keys(path)
-        for leak in (*leaks_in_path(path), *search_stream(stream)):
+        for leak in (*leaks_in_path(path), *search_stream(stream, comments=self.exceptions)):
             self.add(LocatedLeak(leak, shown), rules)
 
     def begin_history(self, repository: Path, within: str) -> bool:
@@ -74,7 +75,7 @@ class Search:
         """The rules for `path`, and for everything below it if it is a directory. `above` are the rules for its parent,
         if they are known.
         """
-        if not self.ignore_files:
+        if not self.exceptions:
             return Rules()
         try:
             return rules_for(path) if above is None else above.below(path)

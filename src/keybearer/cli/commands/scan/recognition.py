@@ -28,6 +28,7 @@ KINDS = {
     "credentials": "API key beside an email and a site",
 }
 
+_COMMENT = re.compile(rf"\b{ALLOWED}\b")
 _WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{32,48}(?![A-Za-z0-9])")
 _PRINTABLE = bytes(byte if chr(byte) in string.printable else ord("\n") for byte in range(256))
 _LAYERS = 4
@@ -53,11 +54,11 @@ def search(text: str, first_line: int = 1) -> list[Leak]:
     return [leak for _, leak in search_with_offsets(text, first_line)]
 
 
-def search_with_offsets(text: str, first_line: int = 1) -> list[tuple[int, Leak]]:
-    """Like `search`, with the offset of each leak in `text`."""
+def search_with_offsets(text: str, first_line: int = 1, *, comments: bool = True) -> list[tuple[int, Leak]]:
+    """Like `search`, with the offset of each leak in `text`. Without `comments`, no line is ignored."""
     found: dict[tuple[int, Secret], tuple[int, Leak]] = {}
     places = sorted(_found_in_layers(text, "", "", _LAYERS), key=lambda place: place[0])
-    allowed = set(_lines(text, (match.start() for match in re.finditer(ALLOWED, text))))
+    allowed = set(_lines(text, (match.start() for match in _COMMENT.finditer(text) if comments)))
     lines = _lines(text, (offset for offset, _ in places))
     for (offset, leak), line in zip(places, lines, strict=True):
         known = found.get((line, leak.key))

@@ -127,7 +127,7 @@ class _History:
     def _read(self, one: Object, path: str) -> None:
         self.search.advance(without_keys(f"{self.top} {path}"))
         self.search.files += 1
-        leaks = (*leaks_in_path(path), *search_stream(one))
+        leaks = (*leaks_in_path(path), *search_stream(one, comments=self.search.exceptions))
         if one.kind == "blob":
             self._note(leaks, path, one.name)
         else:

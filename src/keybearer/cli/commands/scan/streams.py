@@ -37,8 +37,10 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def search_stream(stream: Readable, block: int = BLOCK) -> Iterator[Leak]:
-    """Every leak in a stream. In binary data, each key is reported once, and its line is 0."""
+def search_stream(stream: Readable, block: int = BLOCK, *, comments: bool = True) -> Iterator[Leak]:
+    """Every leak in a stream. In binary data, each key is reported once, and its line is 0. Without `comments`, no line
+    of a text is ignored.
+    """
     data = _chunks(stream, block)
     head = next(data)
     encoding = _encoding(head[:_LOOKED_AT])
@@ -47,7 +49,7 @@ def search_stream(stream: Readable, block: int = BLOCK) -> Iterator[Leak]:
         return
     seen: set[tuple[int, Secret]] = set()
     for text, line, is_last in _blocks(_decoded(chain([head], data), encoding), block):
-        for offset, leak in search_with_offsets(text, line):
+        for offset, leak in search_with_offsets(text, line, comments=comments):
             if (is_last or offset < len(text) - _TAIL) and (leak.line, leak.key) not in seen:
                 seen.add((leak.line, leak.key))
                 yield leak
