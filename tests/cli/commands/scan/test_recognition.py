@@ -134,6 +134,29 @@ def test_a_zuliprc_across_two_blocks_is_found_complete() -> None:
     assert leak.line == filler.count("\n") + 3
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+@pytest.mark.parametrize("lines", [600, 6_000])
+def test_wide_characters_after_a_text_are_read(lines: int, encoding: str) -> None:
+    key = api_key.generate()
+    appended = f"[api]\r\nemail=a@x.org\r\nkey={FOREIGN}\r\nsite=https://x.org\r\n\r\ntoken {key.reveal()}\r\n"
+    data = b"a line of a log\n" * lines + (appended * 2).encode(encoding) + b"a line of a log\n" * lines
+
+    found = list(search_stream(io.BytesIO(data), 1 << 15))
+
+    assert [leak.key.reveal() for leak in found] == [FOREIGN, key.reveal()] * 2
+    assert [leak.line - lines for leak in found] == [3, 6, 9, 12]
+    assert (found[0].email, found[0].site) == ("a@x.org", "https://x.org")
+
+
+def test_a_wide_key_at_the_end_of_a_block_is_found_once() -> None:
+    key = api_key.generate()
+    wide = f" {key.reveal()} ".encode("utf-16-le")
+    for offset in range(-80, 20, 3):
+        data = b"a" * ((1 << 15) + offset) + wide + b"word " * 9_000
+
+        assert [leak.key for leak in search_stream(io.BytesIO(data), 1 << 15)] == [key]
+
+
 def test_a_binary_file_is_searched_for_every_kind_of_key() -> None:
     key = api_key.generate()
     data = b"\0\1\2" * 9 + key.reveal().encode() + b"\0[api]\nkey=" + FOREIGN.encode()

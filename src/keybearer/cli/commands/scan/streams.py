@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Protocol
 
+from keybearer.cli.commands.scan.encodings import Rewritten
 from keybearer.cli.commands.scan.recognition import Leak, search_binary, search_with_offsets
 from keybearer.secret import Secret
 
@@ -27,7 +28,9 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LOOKED_AT = 8000
-_WIDE_WORD = re.compile(rb"[A-Za-z0-9](?:\0{1,3}[A-Za-z0-9]){31}")
+_WIDE_WORD = re.compile(r"[A-Za-z0-9](?:\0{1,3}[A-Za-z0-9]){31}")
+_WIDE_WORD_IN_BYTES = re.compile(_WIDE_WORD.pattern.encode())
+_NULS = re.compile("\0+")
 _WORD_END = re.compile("[^A-Za-z0-9]")
 
 
@@ -49,10 +52,19 @@ def search_stream(stream: Readable, block: int = BLOCK, *, comments: bool = True
         return
     seen: set[tuple[int, Secret]] = set()
     for text, line, is_last in _blocks(_decoded(chain([head], data), encoding), block):
-        for offset, leak in search_with_offsets(text, line, comments=comments):
+        for offset, leak in _in_readings(text, line, comments=comments):
             if (is_last or offset < len(text) - _TAIL) and (leak.line, leak.key) not in seen:
                 seen.add((leak.line, leak.key))
                 yield leak
+
+
+def _in_readings(text: str, line: int, *, comments: bool) -> Iterator[tuple[int, Leak]]:
+    """Every leak in a text, also where wide characters follow others, as in a log to which several programs write."""
+    yield from search_with_offsets(text, line, comments=comments)
+    if _WIDE_WORD.search(text):
+        narrow = Rewritten.of(text, _NULS, lambda _: "")
+        for offset, leak in search_with_offsets(narrow.text, line, comments=comments):
+            yield narrow.origin(offset), leak
 
 
 def _encoding(head: bytes) -> str | None:
@@ -114,7 +126,7 @@ def _search_binary(chunks: Iterable[bytes]) -> Iterator[Leak]:
     for data in chunks:
         rest += data
         readings = [rest] if rest.strip(b"\0") else []
-        if _WIDE_WORD.search(rest):
+        if _WIDE_WORD_IN_BYTES.search(rest):
             readings.append(rest.replace(b"\0", b""))
         for reading in readings:
             for leak in search_binary(reading):
