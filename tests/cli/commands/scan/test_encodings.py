@@ -118,6 +118,7 @@ EVIL = {
     "encoded text": base64.b64encode(b"zulip a@x.org " * (LINE // 20)).decode(),
     "short encoded texts": (base64.b64encode(b"zulip_api_key=a@x.org https://x").decode() + " ") * (LINE // 45),
     "things like keys": ("zulip a@x.org q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4M" * 1000)[: LINE // 8],
+    "keys beside accounts": "key=q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me a@b.org https://x.org " * (LINE // 60),
     "addresses": ("a@" * 20 + "x.") * (LINE // 42),
     "sections": "[api]\n" * (LINE // 6),
     "allowed keys in one line": "keybearer:allow ZULIP_API_KEY=q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me " * 500,

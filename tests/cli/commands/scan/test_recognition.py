@@ -124,6 +124,23 @@ def test_a_key_at_the_end_of_a_block_is_found_once(offset: int, break_: str) -> 
     assert leak.line == filler.count("\n") + 1
 
 
+@pytest.mark.parametrize(
+    ("name", "is_found"),
+    [
+        ("cache_key=", False),
+        ("cache_key%3D%22", False),
+        ("cache_key=1 zulip_api_key%3D%22", True),
+        ("cache_key=1 \\u007aulip_api_key\\u003a ", True),
+        ("cache_key=1 \n[api]\nkey=", True),
+        ("cache_key=a@x.org:", True),
+    ],
+)
+def test_the_name_right_before_a_key_decides_in_a_long_text(name: str, is_found: bool) -> None:
+    text = f"{'a word ' * 300}{name}{FOREIGN} of a@x.org at https://x.org"
+
+    assert bool(search(text)) == is_found
+
+
 def test_a_zuliprc_across_two_blocks_is_found_complete() -> None:
     filler = "a line of a log\n" * ((streams.BLOCK // 16) - 2)
     data = f"{filler}[api]\nemail=a@x.org\nkey={FOREIGN}\nsite=https://x.org\n{filler}".encode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from keybearer.cli.commands.scan.encodings import without_escapes
@@ -75,9 +76,11 @@ def kind(before: str, after: str, likeness: Likeness) -> str | None:
     nearby = f"{before[-_NEAR:]} {after[:_NEAR]}".lower()
     if not any(clue in nearby for clue in _CLUES) and "zulip" not in before and "[api]" not in before:
         return None
+    start = without_escapes(before[-_NEAR:])[-_BESIDE:]  # costs much less than the whole place
+    if len(start) == _BESIDE and "[" not in start and _name_at_end(start) is Name.OTHER:
+        return None
     place = _Place.of(before, after)
-    start = place.before[-_BESIDE:]
-    name = None if _EMAIL_BEFORE.search(start) else name_before(start)
+    name = _name_at_end(place.before[-_BESIDE:])
     if name is Name.OTHER:
         return None
     if name is Name.ZULIP:
@@ -102,6 +105,7 @@ class _Place:
     around: str
 
     @classmethod
+    @lru_cache(maxsize=1)
     def of(cls, before: str, after: str) -> _Place:
         before, after = without_escapes(before), without_escapes(after[:_NEAR])
         header = _last(_HEADER, before)
@@ -116,6 +120,10 @@ class _Place:
 
     def beside(self) -> str:
         return f"{self.before[-_BESIDE:]} {self.after[:_BESIDE]}"
+
+
+def _name_at_end(start: str) -> Name | None:
+    return None if _EMAIL_BEFORE.search(start) else name_before(start)
 
 
 def _by_section(place: _Place, name: Name | None) -> str | None:

@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from keybearer import api_key
 from keybearer.secret import Secret
@@ -179,5 +180,10 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _address_or_same(match: re.Match[str]) -> str:
-    decoded = _text_of(_decode(match[0].rstrip("=")))
-    return decoded if "@" in decoded or "://" in decoded else match[0]
+    return _decoded_address(match[0]) or match[0]
+
+
+@lru_cache(maxsize=1000)  # the texts around neighbouring keys have the same words
+def _decoded_address(word: str) -> str:
+    decoded = _text_of(_decode(word.rstrip("=")))
+    return decoded if "@" in decoded or "://" in decoded else ""
