@@ -61,7 +61,7 @@ def search_stream(stream: Readable, block: int = BLOCK, *, comments: bool = True
 def _in_readings(text: str, line: int, *, comments: bool) -> Iterator[tuple[int, Leak]]:
     """Every leak in a text, also where wide characters follow others, as in a log to which several programs write."""
     yield from search_with_offsets(text, line, comments=comments)
-    if _WIDE_WORD.search(text):
+    if "\0" in text and _WIDE_WORD.search(text):  # the first is a hundred times as fast, and nearly always false
         narrow = Rewritten.of(text, _NULS, lambda _: "")
         for offset, leak in search_with_offsets(narrow.text, line, comments=comments):
             yield narrow.origin(offset), leak
