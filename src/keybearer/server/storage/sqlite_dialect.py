@@ -32,8 +32,8 @@ from keybearer.server.storage.direct import MANY, DirectConnection
 SHORT = 0.02
 """Seconds that a SELECT may take in the event loop."""
 
-STEPS = 1000
-"""Steps of SQLite's virtual machine between two looks at the clock: about ten microseconds, unless they read texts."""
+STEPS = 4000
+"""Steps of SQLite's virtual machine between two looks at the clock: some ten microseconds, unless they read texts."""
 
 STATEMENTS = 1024
 """Compiled statements that a process caches, and prepared ones that a connection caches."""
