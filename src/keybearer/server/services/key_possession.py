@@ -54,12 +54,10 @@ async def find(context: Context, key: Secret, origin: RequestOrigin) -> IssuedKe
         record = await api_keys.find_by_digests(connection, digests)
         holder = None if record is None else await the_account(connection, None, record.account_id)
         realm = await the_realm(connection)
-    if record is None or holder is None:
-        raise Refused("Invalid API key")
-    if not record.is_live or record.grant.has_ended(context.clock()):
+    has_ended = record is not None and (not record.is_live or record.grant.has_ended(context.clock()))
+    if record is not None and holder is not None and has_ended:
         await write_late_use(context, record.id, holder, origin)
-        raise Refused("Invalid API key")
-    if record.is_account_key:
+    if record is None or holder is None or has_ended or record.is_account_key:
         raise Refused("Invalid API key")
     check_standing(holder, by_session=False)
     async with context.change(None, origin=origin) as change:

@@ -119,10 +119,14 @@ async def get_history(call: Call) -> Answer:
     """`GET messages/{message_id}/history`: every version, oldest first."""
     empty_topics = bool(call.parameters.optional_boolean("allow_empty_topic_name"))
     copy, _ = await messages.find_one(call.context, call.caller, call.id("message_id"))
-    return success(message_history=_history(copy.message, no_topic="" if empty_topics else NO_TOPIC))
+    no_topic = "" if empty_topics else NO_TOPIC
+    if not copy.message.edits:
+        return success(message_history=_history(copy.message, no_topic))
+    whose = call.caller.account.bot_owner_id or call.caller.id
+    return success(message_history=await call.context.long_work.run(whose, _history, copy.message, no_topic))
 
 
-def _history(message: Message, *, no_topic: str) -> list[dict[str, object]]:
+def _history(message: Message, no_topic: str) -> list[dict[str, object]]:
     """Each edit stores the version before it, so the versions are found from the newest back."""
     content, rendered, topic = message.content, message.rendered, message.topic
     versions: list[dict[str, object]] = []

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from typing import final
 
 MOST_STEPS = 5_000_000
-"""Comparisons for all versions in one answer, which take at most about a sixth of a second. Beyond this number
+"""Comparisons for all versions in one answer, which take a thread at most about a sixth of a second. Beyond this number
 everything counts as replaced.
 """
 
