@@ -1,7 +1,8 @@
 """A bare ASGI application under Granian, run as Keybearer runs it: the upper limit for a server.
 
-`python -m benchmarks.bare` prints its port and serves until it is stopped. With `--all-headers` its answers have as
-many headers as those of Keybearer.
+`python -m benchmarks.bare` prints its port and serves until it is stopped. It runs in Python's own event loop; with
+`--worker-loop`, in that of Keybearer's workers. With `--all-headers` its answers have as many headers as those of
+Keybearer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from granian.constants import Loops
+
+from keybearer.server import event_loop
 from keybearer.server.api import answers
 from keybearer.server.domain.limits import Quota
 from keybearer.server.http.responses import Header
@@ -27,6 +31,7 @@ ALL_HEADERS: list[Header] = [
     (b"x-request-id", b"0123456789abcdef"),
 ]
 _headers = ALL_HEADERS if "--all-headers" in sys.argv else FEW_HEADERS
+_loop = event_loop.NAME if "--worker-loop" in sys.argv else Loops.asyncio.value
 
 Application = Callable[..., Awaitable[None]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -52,9 +57,8 @@ def main() -> None:
     with listening("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         print(port, flush=True)
-        granian(replace(Settings(data_dir=Path()), port=port), listener, 1000).serve(
-            target_loader=load, wrap_loader=False
-        )
+        server = granian(replace(Settings(data_dir=Path()), port=port), listener, 1000, _loop)
+        server.serve(target_loader=load, wrap_loader=False)
 
 
 if __name__ == "__main__":

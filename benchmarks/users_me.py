@@ -41,6 +41,7 @@ def measure(plan: Plan) -> list[Row]:
         sides = {
             "bare": side(Installation(stack.enter_context(bare_server()), []), usual.credentials),
             "headers": side(Installation(stack.enter_context(bare_server("--all-headers")), []), usual.credentials),
+            "loop": side(Installation(stack.enter_context(bare_server("--worker-loop")), []), usual.credentials),
             "right": side(usual, usual.credentials),
             "wrong": side(
                 usual, [Credential(each.email, api_key.generate().reveal()) for each in usual.credentials], 401
@@ -71,6 +72,7 @@ def _rows(plan: Plan, rounds: dict[str, list[Measured]]) -> list[Row]:
         cost("a wrong key", "wrong", "a right key", "right", at_most(1)),
         cost("a mistyped key (bad checksum)", "mistyped", "a bare request", "bare", at_most(1.25)),
         cost("a bare request with all headers of Keybearer", "headers", "a bare request", "bare", None),
+        cost("a bare request in the event loop of a worker", "loop", "a bare request", "bare", None),
     ]
     if "many" in rounds:
         rows.append(rate(f"`users/me`, {many:,} accounts", "many", at_least(0.5)))

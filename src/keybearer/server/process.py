@@ -24,6 +24,7 @@ from granian.log import LogLevels
 from starlette.types import ASGIApp
 
 from keybearer.errors import FileError, KeybearerError, SettingError
+from keybearer.server import event_loop
 from keybearer.server.app import create_app_from_environ
 from keybearer.server.http.shared_limits import SharedWindows
 from keybearer.server.logs import logging_config
@@ -182,13 +183,16 @@ def _run(settings: Settings, listener: socket.socket, lines: list[str], tell: Ca
         server.serve(target_loader=partial(load_application, os.getpid(), connections), wrap_loader=False)
 
 
-def granian(settings: Settings, listener: socket.socket, connections: int) -> Supervisor:
-    """Granian as Keybearer runs it. What it serves is passed when it is started."""
+def granian(settings: Settings, listener: socket.socket, connections: int, loop: str = event_loop.NAME) -> Supervisor:
+    """Granian as Keybearer runs it, with the event loop that Granian knows by that name. What it serves is passed when
+    it is started.
+    """
     return Supervisor(
         listener,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
+        loop=loop,
         workers=settings.workers,
         backpressure=connections,
         http=HTTPModes.http1,  # with HTTP/2, Granian never closes an idle connection
