@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from keybearer.server.storage.dialect import among_given
+from keybearer.server.storage.direct import DirectConnection
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import SecretRing
@@ -43,6 +44,12 @@ async def test_rows_equal_sqlalchemys_rows_and_have_the_same_types(database: Dat
         assert nobody is None
         assert named is not None
         assert list(named) == [column.key for column in statement.selected_columns]
+
+
+async def test_every_transaction_of_a_server_gives_direct_access_to_its_driver(database: Database) -> None:
+    async with database.read() as reading, database.write() as writing:
+        assert isinstance(reading, DirectConnection)
+        assert isinstance(writing, DirectConnection)
 
 
 async def test_changes_exist_after_the_commit_and_not_without_it(database: Database) -> None:

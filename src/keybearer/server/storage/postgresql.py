@@ -85,7 +85,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
 class Connections:
     """A pool of connections, each of which has one transaction at a time."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: PostgreSQLEngine) -> None:
         self._engine = engine
 
     @property
@@ -114,8 +114,7 @@ class PostgreSQLDriver:
         self._wanted = None if "target_session_attrs=" in dsn else "read-write"
 
     def reader(self) -> Connections:
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return Connections(self._engine(READERS).execution_options(**options))
+        return Connections(self._engine(READERS, isolation_level="REPEATABLE READ", postgresql_readonly=True))
 
     def writer(self) -> Connections:
         return Connections(self._engine(WRITERS))
@@ -123,13 +122,13 @@ class PostgreSQLDriver:
     def migrator(self) -> AsyncEngine:
         return self._engine(1)
 
-    def _engine(self, connections: int) -> AsyncEngine:
+    def _engine(self, connections: int, **options: object) -> PostgreSQLEngine:
         engine = create_async_engine(
             "postgresql+sharing://",
             async_creator=self.open,
             pool_size=connections,
             max_overflow=connections,
-            execution_options={"compiled_cache": COMPILED},
+            execution_options={"compiled_cache": COMPILED, **options},
             hide_parameters=True,  # a failure is logged, and the parameters may contain a link for signing in
         )
         event.listen(engine.sync_engine, "checkout", _check_is_open)
