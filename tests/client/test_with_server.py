@@ -20,13 +20,13 @@ from keybearer.errors import (
 )
 from keybearer.secret import Secret
 from tests.client.callers import Opener
-from tests.client.served import OWNER, PASSWORD, served
+from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, running_server
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("plain") / "data") as running:
-        yield running
+    with running_server(tmp_path_factory.mktemp("plain") / "data") as server:
+        yield server.site
 
 
 @pytest.fixture
@@ -36,19 +36,19 @@ def owner(site: str) -> Credentials:
 
 def sign_in(site: str, tls: TLSOptions) -> Credentials:
     with Client.unauthenticated(site, tls=tls) as client:
-        fetched = client.fetch_api_key(OWNER, PASSWORD)
+        fetched = client.fetch_api_key(OWNER_EMAIL, OWNER_PASSWORD)
     return Credentials(fetched.email, fetched.api_key, site, tls=tls)
 
 
 def test_a_key_fetched_with_the_password_works(open_client: Opener, owner: Credentials) -> None:
     profile = open_client(owner).get_profile()
-    assert (profile.email, profile.is_owner, profile.is_bot) == (OWNER, True, False)
+    assert (profile.email, profile.is_owner, profile.is_bot) == (OWNER_EMAIL, True, False)
 
 
 def test_a_wrong_password_is_reported(open_client: Opener, site: str) -> None:
     client = open_client.adopt(open_client.kind.unauthenticated(site))
     with pytest.raises(PasswordRefused):
-        client.fetch_api_key(OWNER, "a wrong password")
+        client.fetch_api_key(OWNER_EMAIL, "a wrong password")
 
 
 def test_server_settings_need_no_key(open_client: Opener, site: str) -> None:
@@ -59,7 +59,7 @@ def test_server_settings_need_no_key(open_client: Opener, site: str) -> None:
 @pytest.mark.parametrize(("key", "error"), [("x" * 32, InvalidAPIKey), ("too short", MalformedAPIKey)])
 def test_a_bad_key_is_reported(open_client: Opener, site: str, key: str, error: type[APIError]) -> None:
     with pytest.raises(error):
-        open_client(Credentials(OWNER, Secret(key), site)).get_profile()
+        open_client(Credentials(OWNER_EMAIL, Secret(key), site)).get_profile()
 
 
 def test_an_unknown_endpoint_is_reported(open_client: Opener, owner: Credentials) -> None:
@@ -96,7 +96,7 @@ def test_other_clients_continue_with_a_regenerated_key_from_the_file(
     other.get_profile()
     new = open_client(config_file=path).regenerate_api_key()
     assert read_zuliprc(path).api_key == new
-    assert other.get_profile().email == OWNER
+    assert other.get_profile().email == OWNER_EMAIL
     with pytest.raises(InvalidAPIKey):
         open_client(owner).get_profile()
 
@@ -127,13 +127,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         (directory / name).write_bytes(content)
     paths = {name: str(directory / name) for name in files}
     options = ["--tls-cert", paths["server.pem"], "--tls-key", paths["server.key"], "--tls-client-ca", paths["ca.pem"]]
-    with served(directory / "data", scheme="https", options=options) as site:
-        yield Guarded(site, paths["ca.pem"], paths["client.pem"], paths["stranger.pem"])
+    with running_server(directory / "data", *options) as server:
+        yield Guarded(server.site, paths["ca.pem"], paths["client.pem"], paths["stranger.pem"])
 
 
 def test_a_client_certificate_gives_access(open_client: Opener, guarded: Guarded) -> None:
     tls = TLSOptions(cert_bundle=guarded.bundle, client_cert=guarded.certificate)
-    assert open_client(sign_in(guarded.site, tls)).get_profile().email == OWNER
+    assert open_client(sign_in(guarded.site, tls)).get_profile().email == OWNER_EMAIL
 
 
 @pytest.mark.parametrize(
@@ -152,5 +152,5 @@ def test_without_the_right_certificates_access_is_refused(
         client_cert=getattr(guarded, certificate) if certificate else None,
     )
     with pytest.raises(TLSFailed) as caught:
-        open_client(Credentials(OWNER, Secret("x" * 32), guarded.site, tls=tls)).get_profile()
+        open_client(Credentials(OWNER_EMAIL, Secret("x" * 32), guarded.site, tls=tls)).get_profile()
     assert caught.value.reason == reason
