@@ -31,7 +31,10 @@ def generate() -> Secret:
     """A new API key from the operating system's randomness."""
     import secrets  # noqa: PLC0415 - loads OpenSSL, and most programs make no key
 
-    body = PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
+    number, body = secrets.randbelow(_BASE ** (RANDOM_LENGTH // 2)), PREFIX
+    for _ in range(RANDOM_LENGTH // 2):
+        number, pair = divmod(number, _BASE)
+        body += _PAIRS[pair]
     return Secret(body + checksum(body))
 
 

@@ -94,7 +94,7 @@ async def replace(change: Change, account: Account, *, because: str = "") -> Iss
     if owner is not None:
         actor = change.acting_account
         await change.send(mail_texts.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
-    token = await bots.reveal_token(change.connection, change.ring, account.id)
+    token = await bots.reveal_token(change.connection, change.ring, account.id) if account.is_bot else None
     return IssuedKey(account, realm, issued.record, issued.api_key, token)
 
 
