@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from keybearer.server.services import server_data
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
 from tests.asgi import ask, by_key
 from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.server.named_keys import POSSESSION, issued
 
 
 @asynccontextmanager
@@ -45,9 +44,9 @@ async def new_key(server: InProcessServer, who: Known) -> Known:
 
 
 async def test_no_key_is_refused_on_any_machine_while_a_prepared_secret_takes_over(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, sqlite_url: str
 ) -> None:
-    async with two_machines(tmp_path, database_url) as (first, second):
+    async with two_machines(tmp_path, sqlite_url) as (first, second):
         people = [await first.add_person(name) for name in ("hamlet", "ophelia")]
         refused: list[str] = []
         done = asyncio.Event()
@@ -76,7 +75,22 @@ async def test_no_key_is_refused_on_any_machine_while_a_prepared_secret_takes_ov
         assert second.context.ring.refresh() or second.context.ring.current_id == first.context.ring.current_id
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """This test does not depend on the database."""
-    return sqlite_url
+async def test_a_key_is_revoked_by_possession_right_after_a_rotation(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    await act_as_operator(server, server_data.rotate_secrets)
+    # The server has not looked at the new file yet.
+    answer = await server.client().post(POSSESSION, data={"api_key": hamlet.api_key})
+    assert answer.status_code == 200
+    assert not await accepts(server, hamlet)
+
+
+async def test_a_new_named_key_is_downloaded_right_after_a_rotation(tmp_path: Path, sqlite_url: str) -> None:
+    async with two_machines(tmp_path, sqlite_url) as (first, second):
+        hamlet = await first.add_person("hamlet")
+        await act_as_operator(first, server_data.rotate_secrets)
+        shutil.copy(first.settings.secrets_file, second.settings.secrets_file)
+        key = await issued(first, hamlet.auth)
+        browser = await second.signed_in(hamlet)
+        answer = await browser.post("/zuliprc/", data={"api_key": key.api_key})
+        assert f"key={key.api_key}" in answer.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
@@ -29,9 +28,8 @@ async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
     """
     async with context.change(None, origin=origin) as change:
         quota = await attempts.count(change, AttemptKind.KEY_REVOCATIONS, "", context.metrics)
-    digests = context.ring.digests(key) if api_key_format.is_ours(key.reveal()) else ()
     async with context.reading() as connection:
-        found = await api_keys.find_by_digests(connection, digests)
+        found = await api_keys.find_by_text(connection, context.ring, key)
     if found is not None:
         async with context.change(
             None, origin=origin, holding=[found.account_id], for_change=True, ending_keys_of=found.account_id
@@ -49,9 +47,8 @@ async def find(context: Context, key: Secret, origin: RequestOrigin) -> IssuedKe
     This is a use of the key, and of an ended key a late one: nobody can find out unnoticed whether a key is live. Its
     networks do not count, because the file may be for a program elsewhere.
     """
-    digests = context.ring.digests(key) if api_key_format.is_ours(key.reveal()) else ()
     async with context.reading() as connection:
-        record = await api_keys.find_by_digests(connection, digests)
+        record = await api_keys.find_by_text(connection, context.ring, key)
         holder = None if record is None else await the_account(connection, None, record.account_id)
         realm = await the_realm(connection)
     has_ended = record is not None and (not record.is_live or record.grant.has_ended(context.clock()))

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey, mails_due
 from keybearer.server.domain.grants import Grant, Scope
@@ -149,8 +150,19 @@ async def find(connection: AsyncConnection, key_id: int) -> APIKeyRecord | None:
     return None if columns is None else from_columns(columns)
 
 
-async def find_by_digests(connection: AsyncConnection, digests: Sequence[bytes]) -> APIKeyRecord | None:
-    """The key with one of these digests, live or not."""
+async def find_by_text(connection: AsyncConnection, ring: SecretRing, key: Secret) -> APIKeyRecord | None:
+    """The key with this text, live or not."""
+    if not api_key_format.is_ours(key.reveal()):
+        return None
+    known = ring.ids
+    found = await _find_by_digests(connection, ring.digests(key))
+    if found is None and (ring.refresh() or ring.ids != known):
+        # The ring was rotated in the meantime, as in `verification.py`.
+        return await _find_by_digests(connection, ring.digests(key))
+    return found
+
+
+async def _find_by_digests(connection: AsyncConnection, digests: Sequence[bytes]) -> APIKeyRecord | None:
     row = (await connection.execute(records().where(api_keys.c.digest.in_(digests)))).first()
     return None if row is None else from_row(row)
 
