@@ -72,3 +72,11 @@ async def test_the_wire_can_generate_a_key_for_a_bot_without_one(server: InProce
     await find_and_revoke(server, ghost)
     made = await server.client().post(f"/api/v1/bots/{ghost.id}/api_key/regenerate", auth=hamlet.auth)
     assert await bots_of(server, hamlet) == {ghost.email: made.json()["api_key"]}
+
+
+async def test_white_space_around_a_found_key_does_not_keep_it_alive(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    for around in ("{}\n", " {}", "\t{}\r\n"):
+        key = await issued(server, hamlet.auth)
+        answer = await server.client().post(POSSESSION, data={"api_key": around.format(key.api_key)})
+        assert (answer.status_code, await is_accepted(server, key)) == (200, False)

@@ -187,7 +187,7 @@ async def regenerate_current(call: Call) -> Answer:
 
 async def revoke_by_possession(call: Call) -> Answer:
     """`POST api_keys/revoke_by_possession`: the same answer for every text, whether or not it is a key."""
-    key = Secret(call.parameters.text("api_key"))
+    key = Secret(call.parameters.text("api_key").strip())  # a key from a file often ends with a line break
     return success().with_quota(await key_possession.revoke(call.context, key, call.origin))
 
 
