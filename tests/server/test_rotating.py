@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from keybearer.server.domain.accounts import Role
 from keybearer.server.services import server_data
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
@@ -94,3 +95,20 @@ async def test_a_new_named_key_is_downloaded_right_after_a_rotation(tmp_path: Pa
         browser = await second.signed_in(hamlet)
         answer = await browser.post("/zuliprc/", data={"api_key": key.api_key})
         assert f"key={key.api_key}" in answer.text
+
+
+async def test_links_of_one_machine_are_known_on_another_right_after_a_rotation(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    async with two_machines(tmp_path, sqlite_url) as (first, second):
+        olive = await first.add_person("olive", role=Role.ADMINISTRATOR)
+        here, there = first.client(headers=by_key(olive.auth)), second.client(headers=by_key(olive.auth))
+        sent = await here.post("/api/v1/user_uploads", files={"file": ("notes.txt", b"words")})
+        await act_as_operator(first, server_data.rotate_secrets)
+        shutil.copy(first.settings.secrets_file, second.settings.secrets_file)
+        # Neither server has looked at the new file yet.
+        link = (await here.get(f"/api/v1{sent.json()['url']}")).json()["url"]
+        invitation = (await here.post("/api/v1/invites/multiuse")).json()["invite_link"]
+        assert (await second.client().get(link)).content == b"words"
+        listed = (await there.get("/api/v1/invites")).json()["invites"]
+        assert [each["link_url"] for each in listed] == [invitation]

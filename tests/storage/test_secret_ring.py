@@ -223,8 +223,19 @@ def test_a_new_key_is_written_under_the_current_secret(ring: SecretRing) -> None
 
 
 def test_keys_for_other_purposes_differ_from_each_other(ring: SecretRing) -> None:
-    assert ring.derive("one") == ring.derive("one")
-    assert len({ring.derive("one"), ring.derive("two"), ring.derive("seal"), ring.derive("api key digest")}) == 4
+    assert ring.derive_all("one") == ring.derive_all("one")
+    assert len({ring.derive_all(purpose) for purpose in ("one", "two", "seal", "api key digest")}) == 4
+
+
+def test_what_was_derived_before_a_rotation_is_still_recognised_and_what_was_derived_after_it_too(
+    ring: SecretRing,
+) -> None:
+    in_use = SecretRing.load(ring.path)
+    before = in_use.derive_all("one")
+    rotated = ring.rotated()
+    rotated.save()
+    assert in_use.derive_all("one") == rotated.derive_all("one")
+    assert in_use.derive_all("one")[1:] == before
 
 
 def test_nothing_shows_a_secret(ring: SecretRing) -> None:

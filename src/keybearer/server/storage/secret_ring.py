@@ -222,14 +222,11 @@ class SecretRing:
                 hint="Put the right secrets file back in its place, or restore the database from a backup.",
             ) from None
 
-    def derive(self, purpose: str) -> bytes:
-        """32 bytes for one more purpose. They change when the ring is rotated."""
-        return self._current.derive(purpose)
-
     def derive_all(self, purpose: str) -> tuple[bytes, ...]:
-        """The same under every secret, the current one first, so that it includes what was derived before a
-        rotation.
+        """32 bytes for one more purpose under every secret, the current one first. So what was made before a rotation
+        is still recognised.
         """
+        self.refresh()
         return tuple(secret.derive(purpose) for secret in self._secrets)
 
     def __repr__(self) -> str:

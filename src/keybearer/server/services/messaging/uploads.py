@@ -63,7 +63,7 @@ def temporary_link(context: Context, caller: Caller, upload: Upload) -> str:
     """A path under which a file is shown to everybody who has it, for a minute, while the caller may see the file."""
     expires = int((context.clock() + LINK_LIVES).timestamp())
     claim = f"{expires}:{caller.id}:{upload.path}".encode()
-    token = base64.urlsafe_b64encode(_signature(context, claim) + claim).decode().rstrip("=")
+    token = base64.urlsafe_b64encode(_signatures(context, claim)[0] + claim).decode().rstrip("=")
     return f"/user_uploads/temporary/{token}/{upload.path.rpartition('/')[2]}"
 
 
@@ -75,7 +75,8 @@ async def find_by_link(context: Context, token: str) -> Upload:
         expires, account_id, path = claim.decode().split(":", 2)
     except (ValueError, binascii.Error):
         raise NoSuchFile("Invalid token") from None
-    if not hmac.compare_digest(signature, _signature(context, claim)) or int(expires) < context.clock().timestamp():
+    is_ours = any(hmac.compare_digest(signature, each) for each in _signatures(context, claim))
+    if not is_ours or int(expires) < context.clock().timestamp():
         raise NoSuchFile("Invalid token")
     async with context.reading() as connection:
         account = await accounts.find(connection, int(account_id))
@@ -86,5 +87,6 @@ async def find_by_link(context: Context, token: str) -> Upload:
     return upload
 
 
-def _signature(context: Context, claim: bytes) -> bytes:
-    return hmac.digest(context.ring.derive("temporary links to uploads"), claim, hashlib.sha256)
+def _signatures(context: Context, claim: bytes) -> list[bytes]:
+    """The claim's signatures under every secret. New links have the first."""
+    return [hmac.digest(key, claim, hashlib.sha256) for key in context.ring.derive_all("temporary links to uploads")]
