@@ -66,7 +66,8 @@ def tab(profile: BrowserContext) -> Iterator[Page]:
         for other in profile.pages[1:]:
             other.close()
         profile.set_offline(False)
-        profile.clear_cookies()
+        # First, because a page whose session has ended goes to the form to sign in by itself.
         page.goto("about:blank")
+        profile.clear_cookies()
         page.set_viewport_size(VIEWPORT)
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
