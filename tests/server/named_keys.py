@@ -19,6 +19,7 @@ from tests.in_process import InProcessServer, Known
 OWN = "/api/v1/users/me/api_keys"
 CURRENT = f"{OWN}/current"
 POSSESSION = "/api/v1/api_keys/revoke_by_possession"
+ALL = ["read", "send", "manage", "keys"]
 
 
 @dataclass(frozen=True)

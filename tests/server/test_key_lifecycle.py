@@ -137,13 +137,16 @@ class Lifecycle(RuleBasedStateMachine):
     def path_of(self, holder: str, key: Key) -> str:
         return OWN if holder == key.holder else f"/api/v1/bots/{self.accounts['bot'].id}/api_keys"
 
-    def give_new_account_key(self, holder: str) -> None:
+    def give_new_account_key(self, holder: str, *, by: Key | None = None) -> None:
         known = self.run(self.server.known(self.accounts[holder].email))
         self.end_all_of(holder)
         self.accounts[holder] = known
         listed = self.ask_admin("GET", "/api/v1/api_keys").json()["api_keys"]
         (key_id,) = [each["id"] for each in listed if each["user_id"] == known.id and each["is_account_key"]]
-        self.keys.append(Key(key_id, holder, known.api_key))
+        new = Key(key_id, holder, known.api_key)
+        if by is not None:
+            new.created_with = by.created_with if by.is_account_key else by
+        self.keys.append(new)
 
     # Actions
 
@@ -225,7 +228,18 @@ class Lifecycle(RuleBasedStateMachine):
         if self.is_accepted(account_keys[-1]):
             answer = self.ask(account_keys[-1], "POST", "/api/v1/users/me/api_key/regenerate")
             assert answer.status_code == 200, answer.text
-            self.give_new_account_key(holder)
+            self.give_new_account_key(holder, by=account_keys[-1])
+
+    @rule(number=numbers)
+    def replace_account_key_of_the_bot(self, number: int) -> None:
+        """A key of the owner gives the bot a new account key, which ends with it if it is a named key."""
+        key = self.key_at(number)
+        may = key.holder == "person" and self.may_handle_keys_of("bot", key) and key.scopes == frozenset(SCOPES)
+        if key.holder == "person":
+            answer = self.ask(key, "POST", f"/api/v1/bots/{self.accounts['bot'].id}/api_key/regenerate")
+            assert (answer.status_code == 200) is may, answer.text
+            if may:
+                self.give_new_account_key("bot", by=key)
 
     @rule(holder=whose)
     def deactivate(self, holder: str) -> None:

@@ -19,14 +19,15 @@ from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.named_keys import NewKey
-from keybearer.server.services import named_keys, sessions
+from keybearer.server.services import key_lists, named_keys, sessions
 from keybearer.server.services.housekeeping import mail_about_ends
 from keybearer.server.services.key_uses import UseRecorder
-from keybearer.server.storage import api_keys
+from keybearer.server.storage import api_keys, devices
 from keybearer.server.storage.tables import api_keys as table
 from keybearer.server.storage.tables import sessions as sessions_table
 from tests.in_process import InProcessServer, Known
 from tests.server.named_keys import (
+    ALL,
     CURRENT,
     OWN,
     POSSESSION,
@@ -304,6 +305,87 @@ async def test_revoking_a_key_ends_all_keys_created_with_it_even_of_other_accoun
     assert sorted(each or 0 for each in revoked) == sorted([hamlet.id, hamlet.id, bot.id])
 
 
+async def test_an_account_key_ends_with_the_named_key_that_created_it(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    olive = await server.add_person("olive", Role.OWNER)
+    polly = await server.add_person("polly")
+    key = await issued(server, olive.auth, scopes=ALL, expires_in_days="null")
+    added = await server.client().post(
+        "/api/v1/bots", auth=key.auth, data=form(full_name="Added", short_name="added", bot_type=1)
+    )
+    person = form(email="percy@example.com", full_name="Percy", password="thirty warm rabbits")
+    assert (await server.client().post("/api/v1/users", auth=key.auth, data=person)).status_code == 200
+    await server.client().delete(f"/api/v1/users/{polly.id}", auth=olive.auth)
+    await server.client().post(f"/api/v1/users/{polly.id}/reactivate", auth=key.auth)
+    assert added.status_code == 200, added.text
+    (listed,) = (await server.client().get("/api/v1/bots", auth=olive.auth)).json()["bots"]
+    bot = await server.known(listed["username"])
+    created = [bot, await server.known("percy@example.com"), await server.known(polly.email)]
+    successor = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=bot.auth)
+    assert successor.status_code == 200
+    created[0] = await server.known(bot.email)
+    assert [await is_accepted(server, each) for each in created] == [True] * 3
+    ending = await key_lists.find_ending_with(server.context, Caller(olive.account), key.id)
+    assert sorted(each.account.id for each in ending) == sorted(each.id for each in created)
+    with_account_key = await key_lists.find_ending(server.context, Caller(olive.account))
+    assert {each.record.id for each in with_account_key} == {key.id, *(each.record.id for each in ending)}
+    browser = await server.signed_in(olive)
+    for page in (f"/settings/account/api-keys/{key.id}/revoke/", f"/organization/api-keys/{key.id}/revoke/"):
+        question = (await browser.get(page)).text
+        assert question.count("<li>the account key of ") == 3
+        assert "of Percy" in question
+
+    await server.client().delete(f"{OWN}/{key.id}", auth=olive.auth)
+    assert [await is_accepted(server, each) for each in (*created, olive)] == [False, False, False, True]
+    revoked = [subject for event, _, subject in await server.events() if event == "api_key:revoked"]
+    assert sorted(each or 0 for each in revoked) == sorted([olive.id, *(each.id for each in created)])
+
+
+async def test_an_account_key_that_a_session_generated_ends_with_no_named_key(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    key = await issued(server, hamlet.auth, scopes=ALL, expires_in_days="null")
+    path = f"bots/{bot.id}/api_key/regenerate"
+    assert (await server.client().post(f"/api/v1/{path}", auth=key.auth)).status_code == 200
+    assert (await (await server.signed_in(hamlet)).post(f"/json/{path}")).status_code == 200
+    bot = await server.known(bot.email)
+    await server.client().delete(f"{OWN}/{key.id}", auth=hamlet.auth)
+    assert await is_accepted(server, bot)
+
+
+async def test_bots_that_an_account_key_created_keep_their_account_keys(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    path = f"/api/v1/bots/{bot.id}/api_key/regenerate"
+    assert (await server.client().post(path, auth=hamlet.auth)).status_code == 200
+    bot = await server.known(bot.email)
+    assert (await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)).status_code == 200
+    assert await is_accepted(server, bot)
+
+
+async def test_an_account_that_loses_its_account_key_loses_its_devices_and_its_owner_gets_a_mail(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    olive = await server.add_person("olive", Role.OWNER)
+    polly = await server.add_person("polly")
+    key = await issued(server, olive.auth, scopes=ALL, expires_in_days="null")
+    await server.client().delete(f"/api/v1/users/{polly.id}", auth=olive.auth)
+    await server.client().post(f"/api/v1/users/{polly.id}/reactivate", auth=key.auth)
+    polly = await server.known(polly.email)
+    device = form(token="a1b2", appid="org.zulip.mobile")
+    registered = await server.client().post("/api/v1/users/me/apns_device_token", auth=polly.auth, data=device)
+    assert registered.status_code == 200
+    await server.client().delete(f"{OWN}/{key.id}", auth=olive.auth)
+    async with server.context.reading() as connection:
+        assert not await devices.find_all(connection, polly.id)
+    mail = [mail for mail in await server.mails() if mail.recipient == polly.email][-1]
+    assert "revoked your account key" in mail.body
+    assert "Generate a new one" in mail.body
+
+
 async def test_a_new_account_key_ends_every_key_of_the_account(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
@@ -312,7 +394,7 @@ async def test_a_new_account_key_ends_every_key_of_the_account(server_on_each: I
     keys = [await issued(server, hamlet.auth), await issued(server, hamlet.auth, bot=bot)]
     by_session = await browser.post(f"/json/bots/{bot.id}/api_keys", data=form(name="by session"))
     kept = NamedKey(by_session.json()["id"], bot.email, by_session.json()["api_key"])
-    ending = await named_keys.find_ending(server.context, Caller(hamlet.account))
+    ending = await key_lists.find_ending(server.context, Caller(hamlet.account))
     assert [(each.record.id, each.account.id) for each in ending] == [(keys[0].id, hamlet.id), (keys[1].id, bot.id)]
     await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     assert [await is_accepted(server, each) for each in (*keys, kept)] == [False, False, True]

@@ -27,7 +27,7 @@ from keybearer.server.storage import accounts, api_keys, key_uses, realms
 from keybearer.server.storage.key_uses import NewUse
 from keybearer.server.storage.tables import links, sessions
 from tests.in_process import InProcessServer
-from tests.server.named_keys import CURRENT, OWN, issue, issued
+from tests.server.named_keys import ALL, CURRENT, OWN, issue, issued
 from tests.server.test_regeneration import live_keys
 
 ROUNDS = 4
@@ -217,7 +217,7 @@ async def test_no_key_that_is_created_with_an_ending_key_outlives_it(
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
-    key = await issued(server, hamlet.auth, scopes=["read", "keys"])
+    key = await issued(server, hamlet.auth, scopes=ALL, expires_in_days="null")
     child = await issued(server, key.auth, bot=bot, scopes=["read", "keys"])
     client = server.client()
     calls = [
@@ -229,18 +229,22 @@ async def test_no_key_that_is_created_with_an_ending_key_outlives_it(
         *(issue(server, key.auth, scopes=["read"]) for _ in range(3)),
         *(issue(server, key.auth, bot=bot, scopes=["read"]) for _ in range(3)),
         *(issue(server, child.auth, scopes=["read"]) for _ in range(3)),
+        *(add_bot(server, key.auth, f"made{number}") for number in range(3)),
+        *(client.post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=key.auth) for _ in range(2)),
         client.post(f"{CURRENT}/regenerate", auth=child.auth, data={"overlap_seconds": "3600"}),
     ]
     random.Random(1).shuffle(calls)
     answers = await asyncio.gather(*calls)
     assert {answer.status_code for answer in answers} <= {200, 400, 401}
     async with server.context.reading() as connection:
-        live = [
-            record
-            for who in (hamlet, bot)
-            for record in await api_keys.find_live(connection, who.id, server.context.clock())
-        ]
-    assert [record.is_account_key for record in live] == [True, True]
+        realm_id, now = hamlet.account.realm_id, server.context.clock()
+        live = await api_keys.find_all_live(connection, realm_id, now, after=0, limit=100)
+    assert [(record.is_account_key, record.created_with) for record in live] == [(True, None)] * len(live)
+    assert hamlet.id in {record.account_id for record in live} <= {hamlet.id, bot.id}
+
+
+async def add_bot(server: InProcessServer, auth: tuple[str, str], name: str) -> httpx2.Response:
+    return await server.client().post("/api/v1/bots", auth=auth, data={"full_name": name, "short_name": name})
 
 
 async def test_of_several_calls_that_replace_a_key_at_once_one_succeeds_and_two_generations_live(

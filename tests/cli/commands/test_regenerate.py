@@ -81,7 +81,7 @@ def test_the_named_keys_that_end_are_listed_first(town: Town, person: Person, bo
     done = person.run("regenerate", "--yes")
 
     assert done.code == 0
-    assert "These named keys end with the API key:" in done.err
+    assert "These keys end with the API key:" in done.err
     assert '"backup", last used: never' in done.err
     assert [key["name"] for key in json.loads(person.run("key", "list", "--json").out)] == [""]
 

@@ -196,7 +196,8 @@ def revoke(given: GivenCredentials, *, key_id: int, yes: bool, bot: str | None) 
         holder = KeyHolder.named(client, bot)
         one = holder.find(key_id)
         used = key_display.moment(one.last_used_at, "never")
-        question = f"{key_display.name_of(one)}, last used {used}, will be refused at once. Revoke it?"
+        refused = f"{key_display.name_of(one)}, last used {used}, will be refused at once"
+        question = f"{refused}, as will every key that was created with it. Revoke it?"
         if not agreed(question, yes=yes):
             raise KeybearerError("The key was not revoked", hint="It still works")
         with waiting_for(client):

@@ -82,13 +82,13 @@ def _regenerate_bot(client: Client, id_or_email: str, output: str | None, *, yes
 
 
 def _report_ending_keys(client: Client, holder_id: int | None, *, bot_id: int | None = None) -> None:
-    """Report the named keys that end with an account key, including keys of bots that were created with it."""
+    """Report the keys that end with an account key, including keys of other accounts that were created with it."""
     with waiting_for(client):
         ending = client.get_api_keys(bot_id=bot_id, ending=True)
     if ending:
-        note("These named keys end with the API key:")
+        note("These keys end with the API key:")
     for key in ending:
-        whose = "" if key.user_id == holder_id else f" of the bot {key.user_id}"
+        whose = "" if key.user_id == holder_id else f" of the user {key.user_id}"
         used = key_display.moment(key.last_used_at, "never")
         program = f" by {key.last_used_client}" if key.last_used_client else ""
         note(f"  {key_display.name_of(key)}{whose}, last used: {used}{program}")

@@ -27,7 +27,7 @@ def _days(expires_in_days: int | str | None) -> int | str | None:
 def get_api_keys(*, bot_id: int | None = None, ending: bool | None = None) -> Operation[models.APIKeys]:
     """The valid API keys of the caller or of a bot: the account key and the named keys.
 
-    With `ending`, the result is instead the named keys that end when a new account key is issued. It includes keys of
+    With `ending`, the result is instead the keys that end when a new account key is issued. It includes keys of
     other accounts that were created with one of these keys.
     """
     return Operation("GET", _path(bot_id), models.APIKeys.parse, {"ending": ending})
@@ -97,7 +97,7 @@ def replace_current_key() -> Operation[Secret]:
 
 
 def revoke_api_key(key_id: int, *, bot_id: int | None = None) -> Operation[models.Answer]:
-    """Revoke a named API key, and every named key that was created with it."""
+    """Revoke a named API key, and every key that was created with it."""
     return Operation("DELETE", _path(bot_id, key_id), models.Answer.parse)
 
 

@@ -41,7 +41,7 @@ from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.named_keys import End, KeyChange, NewKey
 from keybearer.server.domain.rules import ADMINISTRATORS, BY_KEY_WEBHOOKS_TOO, EVERYBODY, MEMBERS, OPEN
 from keybearer.server.http.body import FORM, SMALL_FORM
-from keybearer.server.services import key_possession, named_keys
+from keybearer.server.services import key_lists, key_possession, named_keys
 from keybearer.server.services.api_keys import IssuedKey
 
 
@@ -84,9 +84,9 @@ async def list_keys(call: Call) -> Answer:
     """`GET users/me/api_keys`, and the same for a bot: the live keys, or the keys that a new account key would end."""
     bot_id = _bot_id(call)
     if call.parameters.optional_boolean("ending"):
-        ending = await named_keys.find_ending(call.context, call.caller, bot_id)
+        ending = await key_lists.find_ending(call.context, call.caller, bot_id)
         return success(api_keys=_listed(call, [held.record for held in ending]))
-    return success(api_keys=_listed(call, await named_keys.find_all(call.context, call.caller, bot_id)))
+    return success(api_keys=_listed(call, await key_lists.find_all(call.context, call.caller, bot_id)))
 
 
 async def list_all(call: Call) -> Answer:
@@ -95,7 +95,7 @@ async def list_all(call: Call) -> Answer:
     limit = call.parameters.integer("limit", MOST_ENTRIES)
     if not 1 <= limit <= MOST_ENTRIES:
         raise Refused(f"limit must be from 1 to {MOST_ENTRIES}.")
-    found = await named_keys.find_all_of_organization(call.context, call.caller, after=after, limit=limit + 1)
+    found = await key_lists.find_all_of_organization(call.context, call.caller, after=after, limit=limit + 1)
     records = [held.record for held in found[:limit]]
     return success(api_keys=_listed(call, records), found_newest=len(found) <= limit)
 
@@ -253,7 +253,7 @@ def _endpoints_below(path: str, whose: str, *, of_bot: bool) -> tuple[Endpoint, 
             takes=(
                 boolean(
                     "ending",
-                    "Instead, return the named keys that a new account key would end, including those of bots.",
+                    "Instead, return the keys that a new account key would end, including those of other accounts.",
                 ),
             ),
             gives=_LIST,

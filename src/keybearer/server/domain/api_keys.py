@@ -60,9 +60,10 @@ class APIKeyRecord:
     """What is known about a key without opening it. A live key has no `revoked_at`.
 
     An account has one account key, which its pages show again, and may have named keys. `created_with` is the key that
-    created this named key. `replaced_by` is the key that took its place; both are live until this one ends. `late_use`
-    is the last time somebody tried this key after it was revoked. For a live key, `use_of_old_key` is the last time
-    somebody tried an earlier key of the account.
+    this one ends with. For a named key that is the key that created it, for an account key the named key that created
+    it. `replaced_by` is the key that took its place; both are live until this one ends. `late_use` is the last time
+    somebody tried this key after it was revoked. For a live key, `use_of_old_key` is the last time somebody tried an
+    earlier key of the account.
     """
 
     id: int

@@ -67,9 +67,20 @@ async def issue(change: Change, account: Account) -> RevealedKey:
         key,
         account_id=account.id,
         created_by=change.actor_id,
+        created_with=_ends_with(change),
         at=change.now,
     )
     return RevealedKey(record, key)
+
+
+def _ends_with(change: Change) -> int | None:
+    """The named key that a new account key ends with: the one that the actor used, or the one that the actor's account
+    key ends with. An account key that replaces itself would otherwise outlive the named key that created it.
+    """
+    used = None if change.acting is None else change.acting.key
+    if used is None:
+        return None
+    return used.created_with if used.is_account_key else used.id
 
 
 async def replace(change: Change, account: Account, *, because: str = "") -> IssuedKey:
@@ -81,7 +92,8 @@ async def replace(change: Change, account: Account, *, because: str = "") -> Iss
     """
     change.check_covers(FULL)
     revoked = await key_ends.revoke_all(change.connection, account.id, by=change.actor_id, at=change.now)
-    await record_ended(change, [record for record in revoked if not record.is_account_key])
+    replaced = [record.id for record in revoked if record.is_account_key and record.account_id == account.id]
+    await record_ended(change, [record for record in revoked if record.id not in replaced])
     if account.is_bot:
         await links.remove_all(change.connection, LinkPurpose.HAND_OVER, account_id=account.id)
     issued = await issue(change, account)
@@ -99,11 +111,32 @@ async def replace(change: Change, account: Account, *, because: str = "") -> Iss
 
 
 async def record_ended(change: Change, revoked: Sequence[APIKeyRecord]) -> None:
-    """Record that these named keys of any accounts were revoked, and end the polls that used them."""
-    for record in revoked:
-        holder = await the_account(change.connection, None, record.account_id)
-        await change.record(AuditEvent.API_KEY_REVOKED, holder, details={"key": record.id, "name": record.name})
-        change.end_polls_of(holder.id)
+    """Record that these keys of any accounts were revoked, and end the polls that used them.
+
+    An account that lost its account key also loses its device registrations, and its owner gets a mail.
+    """
+    by_id = await accounts.find_by_ids(change.connection, {record.account_id for record in revoked})
+    about = [(by_id[record.account_id], {"key": record.id, "name": record.name}) for record in revoked]
+    await change.record_all(AuditEvent.API_KEY_REVOKED, about)
+    for account_id in by_id:
+        change.end_polls_of(account_id)
+    without_key = [record for record in revoked if record.is_account_key]
+    if without_key:
+        await devices.remove_all_of(change.connection, [record.account_id for record in without_key])
+        await _tell_owners(change, [(record, by_id[record.account_id]) for record in without_key])
+
+
+async def _tell_owners(change: Change, revoked: Sequence[tuple[APIKeyRecord, Account]]) -> None:
+    """Send mails about revoked account keys to their owners, except to the actor."""
+    realm = await the_realm(change.connection)
+    owners = await accounts.find_by_ids(change.connection, {each.bot_owner_id or each.id for _, each in revoked})
+    mails = []
+    for record, holder in revoked:
+        owner = owners.get(holder.bot_owner_id or holder.id)
+        if owner is not None and not owner.is_bot and owner.id != change.actor_id:
+            actor = change.acting_account
+            mails.append(mail_texts.key_revoked(realm, owner, holder, record, actor=actor, at=change.now))
+    await change.send(*mails)
 
 
 async def end_keys_of_former_managers(change: Change, account_id: int) -> None:

@@ -244,12 +244,14 @@ def key_revoked(
 ) -> Mail:
     """To the owner of a key that somebody else revoked."""
     by = "the server's operator" if actor is None else one_line(actor.full_name)
+    # An account key can only be revoked like this with the named key that created it.
+    why = "It was created with another API key, which is revoked too. Generate a new one:\n\n"
     return _mail(
         realm,
         owner,
         "An API key of yours was revoked",
         f"On {_moment(at)}, {by} revoked {_key(holder, owner, record)}\nin {realm.name}. Programs that use it are "
-        "refused.\n\n"
+        f"refused.\n\n{why if record.is_account_key else ''}"
         f"    {_page(realm, owner, holder)}\n",
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -18,11 +17,10 @@ from keybearer.server.domain.grants import Grant, scope_names
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.named_keys import End, KeyChange, NewKey, check_is_narrower, end_of
 from keybearer.server.services import mail_texts
-from keybearer.server.services.accounts import find_for_operator
 from keybearer.server.services.api_keys import IssuedKey, record_ended
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.context import Change, Context, View
 from keybearer.server.services.lookups import owner_of, the_account, the_bot, the_realm
-from keybearer.server.storage import accounts, api_keys, key_ends
+from keybearer.server.storage import api_keys, key_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,53 +31,9 @@ class HeldKey:
     account: Account
 
 
-async def _holder(connection: AsyncConnection, actor: Actor, bot_id: int | None) -> Account:
+async def holder_of_keys(connection: AsyncConnection, actor: Actor, bot_id: int | None) -> Account:
     """The holder of the keys: the actor, or a bot that the actor may manage."""
     return actor.account if bot_id is None else await the_bot(connection, actor.account, bot_id)
-
-
-async def find_all(context: Context, caller: Caller, bot_id: int | None = None) -> Sequence[APIKeyRecord]:
-    """The live keys of the actor, or of a bot that they manage: the account key and the named keys, without opening
-    them.
-    """
-    async with context.viewing(caller) as view:
-        holder = await _holder(view.connection, view.actor, bot_id)
-        return await api_keys.find_live(view.connection, holder.id, view.now)
-
-
-async def find_all_of_organization(
-    context: Context, caller: Caller, *, after: int = 0, limit: int = Cap.ENTRIES.most
-) -> Sequence[HeldKey]:
-    """The live keys of the whole organization with ids above `after`, for administrators, without opening them."""
-    async with context.viewing(caller) as view:
-        if not view.actor.account.is_administrator:
-            raise NotPermitted
-        realm_id = view.actor.account.realm_id
-        found = await api_keys.find_all_live(view.connection, realm_id, view.now, after=after, limit=limit)
-        return await _with_holders(view.connection, found)
-
-
-async def _with_holders(connection: AsyncConnection, records: Sequence[APIKeyRecord]) -> list[HeldKey]:
-    holders = await accounts.find_by_ids(connection, {record.account_id for record in records})
-    return [HeldKey(record, holders[record.account_id]) for record in records]
-
-
-async def find_all_for_operator(context: Context, email: str) -> Sequence[APIKeyRecord]:
-    """The live keys of the account with this delivery email, without opening them. Raises Refused if there is no such
-    account.
-    """
-    account = await find_for_operator(context, email)
-    async with context.reading() as connection:
-        return await api_keys.find_live(connection, account.id, context.clock())
-
-
-async def find_ending(context: Context, caller: Caller, bot_id: int | None = None) -> Sequence[HeldKey]:
-    """What ends when a new account key is generated: the named keys of the actor, or of a bot that they manage, and all
-    keys that were created with any of them, including those of other accounts.
-    """
-    async with context.viewing(caller) as view:
-        holder = await _holder(view.connection, view.actor, bot_id)
-        return await _with_holders(view.connection, await key_ends.find_ending(view.connection, holder.id, view.now))
 
 
 async def find_current(context: Context, caller: Caller) -> APIKeyRecord:
@@ -102,7 +56,7 @@ async def create(context: Context, caller: Caller, new: NewKey, bot_id: int | No
     """
     holding = [] if bot_id is None else [bot_id]
     async with context.change(caller, holding=holding, for_change=True) as change:
-        holder = await _holder(change.connection, change.actor, bot_id)
+        holder = await holder_of_keys(change.connection, change.actor, bot_id)
         if not holder.is_active:
             raise Refused("A deactivated account cannot get API keys.")
         grant = await _new_grant(change, new)
@@ -169,8 +123,8 @@ async def change_key(
     """Rename a named key, or narrow it. Raises Refused if it would allow more than before."""
     holding = [] if bot_id is None else [bot_id]
     async with context.change(caller, holding=holding, for_change=True) as change:
-        holder = await _holder(change.connection, change.actor, bot_id)
-        before = await _the_named_key(change, holder, key_id)
+        holder = await holder_of_keys(change.connection, change.actor, bot_id)
+        before = await the_named_key(change, holder, key_id)
         change.actor.check_covers(before.grant)
         after = wanted.applied_to(before, change.now)
         if after.grant.has_ended(change.now):
@@ -191,10 +145,10 @@ def _differ(before: APIKeyRecord, after: APIKeyRecord, field: str) -> bool:
     return bool(getattr(before, field) != getattr(after, field))
 
 
-async def _the_named_key(change: Change, holder: Account, key_id: int) -> APIKeyRecord:
+async def the_named_key(at: View | Change, holder: Account, key_id: int) -> APIKeyRecord:
     """A live named key of this account. Raises Refused if there is none, and for the account key."""
-    record = await api_keys.find(change.connection, key_id)
-    if record is None or record.account_id != holder.id or not record.is_live or record.grant.has_ended(change.now):
+    record = await api_keys.find(at.connection, key_id)
+    if record is None or record.account_id != holder.id or not record.is_live or record.grant.has_ended(at.now):
         raise Refused("No such API key")
     if record.is_account_key:
         raise Refused("This is the account key: generate a new one instead.")
@@ -209,8 +163,8 @@ async def revoke(context: Context, caller: Caller, key_id: int, bot_id: int | No
         for_change=True,
         ending_keys_of=caller.id if bot_id is None else bot_id,
     ) as change:
-        holder = await _holder(change.connection, change.actor, bot_id)
-        await _revoke(change, holder, await _the_named_key(change, holder, key_id))
+        holder = await holder_of_keys(change.connection, change.actor, bot_id)
+        await _revoke(change, holder, await the_named_key(change, holder, key_id))
 
 
 async def revoke_of_organization(context: Context, caller: Caller | None, key_id: int) -> HeldKey:
@@ -230,7 +184,7 @@ async def revoke_of_organization(context: Context, caller: Caller | None, key_id
         if actor is not None and not actor.is_administrator:
             raise NotPermitted
         holder = await the_account(change.connection, actor, found.account_id)
-        record = await _the_named_key(change, holder, key_id)
+        record = await the_named_key(change, holder, key_id)
         await _revoke(change, holder, record)
         return HeldKey(record, holder)
 
@@ -255,8 +209,8 @@ async def regenerate(
     """
     holding = [] if bot_id is None else [bot_id]
     async with context.change(caller, holding=holding, for_change=True) as change:
-        holder = await _holder(change.connection, change.actor, bot_id)
-        record = await _the_named_key(change, holder, key_id)
+        holder = await holder_of_keys(change.connection, change.actor, bot_id)
+        record = await the_named_key(change, holder, key_id)
         change.actor.check_covers(record.grant)
         return await _replace(change, holder, record, overlap)
 

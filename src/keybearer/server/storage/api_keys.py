@@ -86,12 +86,19 @@ _UNUSED = Prepared(insert(api_key_uses), columns=["key_id"])
 
 
 async def add(
-    connection: AsyncConnection, ring: SecretRing, key: Secret, *, account_id: int, created_by: int | None, at: datetime
+    connection: AsyncConnection,
+    ring: SecretRing,
+    key: Secret,
+    *,
+    account_id: int,
+    created_by: int | None,
+    created_with: int | None = None,
+    at: datetime,
 ) -> APIKeyRecord:
     """Issue an account key. The account must have no live account key; the database enforces it."""
     digest = ring.digest(key)
     sealed = ring.seal(key, bound_to(account_id, digest.value))
-    new = APIKeyRecord(0, account_id, "", at, created_by)
+    new = APIKeyRecord(0, account_id, "", at, created_by, created_with=created_with)
     return await _insert(connection, new, Digest(sealed.secret_id, digest.value), sealed=sealed.box)
 
 

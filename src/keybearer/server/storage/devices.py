@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Row, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.devices import Device, DeviceKind
-from keybearer.server.storage.dialect import upsert
+from keybearer.server.storage.dialect import among, upsert
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import devices
 
@@ -100,3 +100,8 @@ _REMOVED = Prepared(delete(devices).where(devices.c.account_id == bindparam("of_
 async def remove_all(connection: AsyncConnection, account_id: int) -> int:
     """Remove all registrations of an account. Returns how many."""
     return len(await _REMOVED.rows(connection, of_account_id=account_id))
+
+
+async def remove_all_of(connection: AsyncConnection, account_ids: Iterable[int]) -> None:
+    """Remove all registrations of several accounts."""
+    await connection.execute(delete(devices).where(among(devices.c.account_id, account_ids)))

@@ -91,11 +91,22 @@ async def find_holders(connection: AsyncConnection, account_ids: Iterable[int]) 
 
 
 async def find_ending(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:
-    """The live named keys that end together with every key of an account, in the order of issue."""
-    ended = _with_all_created((api_keys.c.account_id == account_id) & _MAY_END_OTHERS)
-    statement = records().where(
-        api_keys.c.id.in_(select(ended.c.id)), api_keys.c.is_account_key.is_(False), is_live_at(now)
-    )
+    """The live keys that end together with every key of an account, without its account key, in the order of issue."""
+    start = (api_keys.c.account_id == account_id) & _MAY_END_OTHERS
+    found = await _find_live_among(connection, start, now)
+    return [record for record in found if not (record.is_account_key and record.account_id == account_id)]
+
+
+async def find_ending_with(connection: AsyncConnection, key_id: int, now: datetime) -> Sequence[APIKeyRecord]:
+    """The other live keys that end together with a key, in the order of issue."""
+    return [each for each in await _find_live_among(connection, api_keys.c.id == key_id, now) if each.id != key_id]
+
+
+async def _find_live_among(
+    connection: AsyncConnection, start: ColumnElement[bool], now: datetime
+) -> Sequence[APIKeyRecord]:
+    ended = _with_all_created(start)
+    statement = records().where(api_keys.c.id.in_(select(ended.c.id)), is_live_at(now))
     return [from_row(row) for row in await connection.execute(statement.order_by(api_keys.c.id))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import email_changes, named_keys
+from keybearer.server.services import email_changes, key_lists
 from keybearer.server.services.email_changes import EmailChange
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
@@ -17,7 +17,7 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def _form(visit: Visit, refusal: Refused | None = None) -> Response:
-    keys = await named_keys.find_all(visit.context, visit.caller)
+    keys = await key_lists.find_all(visit.context, visit.caller)
     return visit.render_form("account/email.html", refusal, keys=keys, email=visit.text("email"))
 
 
@@ -32,7 +32,7 @@ async def request(visit: Visit) -> Response:
 
 async def show_programs(visit: Visit) -> Response:
     """The programs whose zuliprc names one's email."""
-    return visit.render("account/programs.html", keys=await named_keys.find_all(visit.context, visit.caller))
+    return visit.render("account/programs.html", keys=await key_lists.find_all(visit.context, visit.caller))
 
 
 async def show_confirmation(visit: Visit) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keybearer.server.domain.api_keys import APIKeyRecord
-from keybearer.server.services import named_keys
+from keybearer.server.services import key_lists
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.web.visit import Visit
 
@@ -35,4 +35,4 @@ async def find_section(
     visit: Visit, bot_id: int | None = None, *, made: IssuedKey | None = None, told: str = ""
 ) -> KeySection:
     """The keys of the visitor, or of a bot that they manage."""
-    return KeySection(bot_id, await named_keys.find_all(visit.context, visit.caller, bot_id), made, told)
+    return KeySection(bot_id, await key_lists.find_all(visit.context, visit.caller, bot_id), made, told)

@@ -10,7 +10,7 @@ from keybearer.server.domain.api_keys import APIKeyRecord, checked_overlap
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.grants import MEANINGS
-from keybearer.server.services import bots, key_possession, named_keys
+from keybearer.server.services import bots, key_lists, key_possession, named_keys
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.web import key_form
 from keybearer.server.web.accounts import show_page
@@ -82,7 +82,7 @@ async def _answer(visit: Visit, *, made: IssuedKey | None = None, told: str = ""
 
 async def _key(visit: Visit) -> APIKeyRecord:
     """The named key in the path. Raises Refused if there is none, and for the account key."""
-    for record in await named_keys.find_all(visit.context, visit.caller, _bot_id(visit)):
+    for record in await key_lists.find_all(visit.context, visit.caller, _bot_id(visit)):
         if record.id == visit.id("key_id") and not record.is_account_key:
             return record
     raise Refused("No such API key")
@@ -169,11 +169,13 @@ async def confirm_revocation(visit: Visit) -> Response:
 
 
 async def _revocation(visit: Visit, refusal: Refused | None = None) -> Response:
+    key = await _key(visit)
     return visit.render_form(
         "named_keys/revoke.html",
         refusal,
         holder=await _holder(visit),
-        key=await _key(visit),
+        key=key,
+        ending=await key_lists.find_ending_with(visit.context, visit.caller, key.id, _bot_id(visit)),
         is_confirmed=visit.is_confirmed,
     )
 

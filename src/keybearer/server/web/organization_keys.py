@@ -9,7 +9,7 @@ from starlette.responses import Response
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.limits import Cap
-from keybearer.server.services import named_keys
+from keybearer.server.services import key_lists, named_keys
 from keybearer.server.services.named_keys import HeldKey
 from keybearer.server.web.confirmation import confirmed_caller
 from keybearer.server.web.notices import Notice
@@ -27,7 +27,7 @@ KINDS = {"": "All keys", "named": "Named keys", "unused": "Unused for 90 days", 
 async def show_all(visit: Visit) -> Response:
     """The live keys, in the order of issue."""
     text, kind, after = visit.query.get("filter", "").strip(), visit.query.get("kind", ""), _after_id(visit)
-    found = await named_keys.find_all_of_organization(visit.context, visit.caller, after=after)
+    found = await key_lists.find_all_of_organization(visit.context, visit.caller, after=after)
     fitting = [held for held in found if _matches(visit, held, text.casefold(), kind)]
     shown = fitting[:PER_PAGE]
     is_cut, may_be_more = len(fitting) > len(shown), len(found) == Cap.ENTRIES.most
@@ -69,7 +69,7 @@ async def confirm_revocation(visit: Visit) -> Response:
 
 async def _revocation(visit: Visit, refusal: Refused | None = None) -> Response:
     key_id = visit.id("key_id")
-    found = await named_keys.find_all_of_organization(visit.context, visit.caller, after=key_id - 1, limit=1)
+    found = await key_lists.find_all_of_organization(visit.context, visit.caller, after=key_id - 1, limit=1)
     if not found or found[0].record.id != key_id or found[0].record.is_account_key:
         raise Refused("No such API key")
     return visit.render_form(
@@ -77,6 +77,7 @@ async def _revocation(visit: Visit, refusal: Refused | None = None) -> Response:
         refusal,
         holder=found[0].account,
         key=found[0].record,
+        ending=await key_lists.find_ending_with_any(visit.context, visit.caller, key_id),
         is_confirmed=visit.is_confirmed,
     )
 

@@ -14,7 +14,7 @@ from keybearer.cli.terminal.output import agreed, note, print_json, say
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.grants import scope_names
-from keybearer.server.services import accounts, api_keys, named_keys
+from keybearer.server.services import accounts, api_keys, key_lists, named_keys
 from keybearer.server.services.context import Context
 from keybearer.server.settings import Settings
 from keybearer.wording import counted
@@ -43,7 +43,7 @@ def regenerate(settings: Settings, *, email: str, as_json: bool) -> None:
 @on_data
 def list_keys(settings: Settings, *, email: str, as_json: bool) -> None:
     """List the valid API keys of a person or a bot: the account key and the named keys. Their text is not shown."""
-    keys = run_on(settings, lambda context: named_keys.find_all_for_operator(context, email))
+    keys = run_on(settings, lambda context: key_lists.find_all_for_operator(context, email))
     if as_json:
         print_json([_row(key) for key in keys])
         return
