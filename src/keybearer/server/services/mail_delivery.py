@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class MailDelivery:
-    """Empties the queue. A mail that fails waits twice as long each time, and is given up after about four hours."""
+    """Empties the queue. A mail that fails waits twice as long each time, and is given up after about two hours."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
