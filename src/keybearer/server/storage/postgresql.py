@@ -7,21 +7,20 @@ import select as polling
 import socket
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, bindparam, cast, event, func, select, text
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, bindparam, cast, func, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as AsyncpgDialect  # noqa: N812  it is a class
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from keybearer.errors import StorageError
 from keybearer.server.storage import postgresql_errors
 from keybearer.server.storage.driver import Found
+from keybearer.server.storage.postgresql_connections import Connections
 from keybearer.server.storage.postgresql_dialect import COMPILED, PostgreSQLEngine
 
 CONNECT_TIMEOUT = 10.0
@@ -37,8 +36,9 @@ LOOKUP_TIMEOUT = 5.0
 STATEMENT_TIMEOUT = 30.0
 """Seconds after which the server counts as unreachable."""
 
-READERS = 5
-WRITERS = 5
+READERS = 10
+WRITERS = 10
+"""How many transactions of each kind a worker has at most at the same time."""
 
 MIGRATION_WAITS = 500
 """Milliseconds that a migration waits for users of a table. PostgreSQL looks for deadlocks after a second."""
@@ -82,25 +82,6 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
         return bool(waiting.poll(0))
 
 
-class Connections:
-    """A pool of connections, each of which has one transaction at a time."""
-
-    def __init__(self, engine: PostgreSQLEngine) -> None:
-        self._engine = engine
-
-    @property
-    def in_use(self) -> int:
-        pool = self._engine.pool
-        assert isinstance(pool, QueuePool)
-        return pool.checkedout()
-
-    def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self._engine.begin()
-
-    async def dispose(self) -> None:
-        await self._engine.dispose()
-
-
 class PostgreSQLDriver:
     """A PostgreSQL database, given by its address.
 
@@ -114,24 +95,23 @@ class PostgreSQLDriver:
         self._wanted = None if "target_session_attrs=" in dsn else "read-write"
 
     def reader(self) -> Connections:
-        return Connections(self._engine(READERS, isolation_level="REPEATABLE READ", postgresql_readonly=True))
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        return Connections(self._engine(isolation_level="AUTOCOMMIT"), begin, READERS)
 
     def writer(self) -> Connections:
-        return Connections(self._engine(WRITERS))
+        return Connections(self._engine(isolation_level="AUTOCOMMIT"), "BEGIN", WRITERS)
 
     def migrator(self) -> AsyncEngine:
-        return self._engine(1)
+        return self._engine()
 
-    def _engine(self, connections: int, **options: object) -> PostgreSQLEngine:
+    def _engine(self, **options: object) -> PostgreSQLEngine:
         engine = create_async_engine(
             "postgresql+sharing://",
             async_creator=self.open,
-            pool_size=connections,
-            max_overflow=connections,
+            poolclass=NullPool,
             execution_options={"compiled_cache": COMPILED, **options},
             hide_parameters=True,  # a failure is logged, and the parameters may contain a link for signing in
         )
-        event.listen(engine.sync_engine, "checkout", _check_is_open)
         return PostgreSQLEngine(engine.sync_engine)
 
     async def open(self, *, command_timeout: float = STATEMENT_TIMEOUT) -> Any:  # noqa: ANN401  asyncpg has no types
@@ -190,15 +170,6 @@ class PostgreSQLDriver:
 
     def explain(self, error: Exception) -> StorageError | None:
         return postgresql_errors.explain(error)
-
-
-def _check_is_open(connection: Any, *_: object) -> None:  # noqa: ANN401  as SQLAlchemy has it
-    """Let the pool open another connection instead of one that the server, or the network, has closed.
-
-    SQLAlchemy's own check asks the server three times for each transaction. The socket tells the same.
-    """
-    if connection.driver_connection.has_ended():
-        raise DisconnectionError
 
 
 def _one_for_each_host(dsn: str) -> list[str]:

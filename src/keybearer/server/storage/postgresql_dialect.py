@@ -37,15 +37,15 @@ class SharingDialect(AsyncpgDialect):
 
 @final
 class PostgreSQLConnection(DirectConnection):
-    """SQLAlchemy's connection. From the second statement of a transaction on, statements go to asyncpg directly.
+    """SQLAlchemy's connection. Once the transaction has begun, statements go to asyncpg directly.
 
-    The first statement begins the transaction, as in SQLAlchemy.
+    Unless somebody else begins the transaction, the first statement does, as in SQLAlchemy.
     """
 
     text_dialect = AsyncpgDialect()  # type: ignore[no-untyped-call]
 
     raw: Any
-    _has_begun = False
+    has_begun = False
 
     async def start(self, is_ctxmanager: bool = False) -> PostgreSQLConnection:
         await super().start(is_ctxmanager)
@@ -54,16 +54,16 @@ class PostgreSQLConnection(DirectConnection):
 
     async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
         result = await super().execute(statement, parameters, execution_options=execution_options)
-        self._has_begun = True
+        self.has_begun = True
         return result
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
         result = await super().exec_driver_sql(statement, parameters, execution_options)
-        self._has_begun = True
+        self.has_begun = True
         return result
 
     async def ask(self, statement: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        if not self._has_begun:
+        if not self.has_begun:
             result = await self.exec_driver_sql(statement, tuple(parameters))
             first_rows: Sequence[Sequence[Any]] = result.all() if result.returns_rows else ()
             return first_rows
@@ -75,7 +75,7 @@ class PostgreSQLConnection(DirectConnection):
         return rows
 
     async def ask_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        if not self._has_begun:
+        if not self.has_begun:
             await self.exec_driver_sql(statement, [tuple(row) for row in rows])
             return
         self.tell_listeners(statement, rows)

@@ -1,0 +1,106 @@
+"""Connections to PostgreSQL that are kept open, and the transactions on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import final
+
+import asyncpg
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.storage.postgresql_dialect import PostgreSQLConnection, PostgreSQLEngine
+
+WAIT_AT_MOST = 30.0
+"""Seconds that a transaction waits for a connection."""
+
+
+@final
+class Connections:
+    """Connections that are kept open. Each has one transaction at a time.
+
+    Transactions begin and end with asyncpg directly. SQLAlchemy's pool and its transactions take as long as several
+    statements. Its connections therefore commit each statement by themselves, as far as they know.
+    """
+
+    def __init__(self, engine: PostgreSQLEngine, begin: str, most: int) -> None:
+        self._engine = engine
+        self._begin = begin
+        self._turns = asyncio.Semaphore(most)
+        self._idle: list[PostgreSQLConnection] = []
+        self._is_disposed = False
+        self.in_use = 0
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction. Raises SQLAlchemy's TimeoutError if no connection becomes free in time."""
+        try:
+            async with asyncio.timeout(WAIT_AT_MOST):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise PoolTimeout("all connections are in use") from None
+        self.in_use += 1
+        try:
+            connection = await self._connected()
+            try:
+                await connection.raw.execute(self._begin)
+                yield connection
+                await _commit(connection)
+            except GeneratorExit:  # nothing can be awaited
+                connection.raw.terminate()
+                raise
+            except BaseException:
+                # A caller that hangs up cancels this task, perhaps several times.
+                await asyncio.shield(self._roll_back(connection))
+                raise
+            await self._keep(connection)
+        finally:
+            self.in_use -= 1
+            self._turns.release()
+
+    async def _connected(self) -> PostgreSQLConnection:
+        """An open connection. SQLAlchemy's own check would ask the server; the socket tells the same."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.raw.has_ended():
+                return connection
+            await _close(connection)
+        opened = await self._engine.connect()
+        assert isinstance(opened, PostgreSQLConnection)
+        opened.has_begun = True
+        return opened
+
+    async def _roll_back(self, connection: PostgreSQLConnection) -> None:
+        try:
+            await connection.raw.execute("ROLLBACK")
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.raw.terminate()
+            await _close(connection)
+        else:
+            await self._keep(connection)
+
+    async def _keep(self, connection: PostgreSQLConnection) -> None:
+        if self._is_disposed or connection.invalidated:
+            await _close(connection)
+        else:
+            self._idle.append(connection)
+
+    async def dispose(self) -> None:
+        """Close the connections: the idle ones at once, and each of the others after its transaction."""
+        self._is_disposed = True
+        while self._idle:
+            await _close(self._idle.pop())
+        await self._engine.dispose()
+
+
+async def _commit(connection: PostgreSQLConnection) -> None:
+    # PostgreSQL answers ROLLBACK, and no error, if a statement has failed and the transaction went on regardless.
+    if await connection.raw.execute("COMMIT") != "COMMIT":
+        raise RuntimeError("a statement of this transaction failed, so nothing was written")
+
+
+async def _close(connection: PostgreSQLConnection) -> None:
+    with suppress(Exception):
+        await connection.close()

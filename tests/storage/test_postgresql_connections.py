@@ -1,0 +1,118 @@
+"""Connections to PostgreSQL are kept, each has one transaction at a time, and a broken one harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from keybearer.errors import StorageError
+from keybearer.server.storage.direct import DirectConnection
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.postgresql import READERS, WRITERS
+from tests.databases import PostgreSQLServer
+
+AT_ONCE = 8
+WRITE = text("UPDATE event_counter SET last_id = last_id + 1")
+READ = text("SELECT last_id FROM event_counter")
+
+
+@pytest.fixture
+async def database(postgresql_url: str) -> AsyncIterator[Database]:
+    database = await Database.open(postgresql_url)
+    yield database
+    await database.close()
+
+
+async def backend(database: Database, *, seconds: float = 0) -> int:
+    """The process of the server that a transaction uses. It takes at least so long."""
+    async with database.write() as connection:
+        found = await connection.execute(text("SELECT pg_backend_pid(), pg_sleep(:seconds)"), {"seconds": seconds})
+        process: int = found.one()[0]
+        return process
+
+
+async def several(database: Database, count: int) -> set[int]:
+    return set(await asyncio.gather(*(backend(database, seconds=0.02) for _ in range(count))))
+
+
+async def test_transactions_at_once_use_the_same_connections_again(database: Database) -> None:
+    first = await several(database, AT_ONCE)
+    assert len(first) == AT_ONCE
+    for _ in range(3):
+        assert await several(database, AT_ONCE) <= first
+
+
+async def test_transactions_wait_for_a_connection_if_all_are_in_use(database: Database) -> None:
+    assert len(await several(database, 3 * WRITERS)) == WRITERS
+    assert database.connections_in_use() == {"reader": 0, "writer": 0}
+
+
+async def test_a_reading_transaction_sees_one_state_and_cannot_write(database: Database) -> None:
+    async with database.read() as reading:
+        before = (await reading.execute(READ)).scalar_one()
+        async with database.write() as writing:
+            await writing.execute(WRITE)
+        assert (await reading.execute(READ)).scalar_one() == before
+    assert await counted(database) == before + 1
+    with pytest.raises(StorageError):
+        async with database.read() as reading:
+            await reading.execute(WRITE)
+    assert set(await asyncio.gather(*(counted(database) for _ in range(2 * READERS)))) == {before + 1}
+
+
+async def counted(database: Database) -> int:
+    async with database.read() as reading:
+        last: int = (await reading.execute(READ)).scalar_one()
+        return last
+
+
+async def test_a_transaction_in_which_a_statement_failed_is_not_reported_as_written(database: Database) -> None:
+    before = await counted(database)
+    with pytest.raises(RuntimeError, match="nothing was written"):
+        async with database.write() as connection:
+            await connection.execute(WRITE)
+            with pytest.raises(IntegrityError):
+                await connection.execute(text("INSERT INTO event_counter SELECT * FROM event_counter"))
+    assert await counted(database) == before
+
+
+async def test_a_cancelled_transaction_writes_nothing_and_leaves_its_connection_usable(database: Database) -> None:
+    async def write_slowly() -> None:
+        async with database.write() as connection:
+            assert isinstance(connection, DirectConnection)
+            await connection.execute(WRITE)
+            await connection.ask("SELECT pg_sleep(30)", ())
+
+    process, before = await backend(database), await counted(database)
+    task = asyncio.create_task(write_slowly())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await counted(database) == before
+    assert await backend(database) == process
+
+
+async def test_a_connection_that_the_server_ends_is_replaced(
+    database: Database, postgresql_server: PostgreSQLServer
+) -> None:
+    first = await several(database, 2)
+    for process in first:
+        postgresql_server.execute(f"SELECT pg_terminate_backend({process}, 5000)")
+    assert not first & await several(database, 2)
+
+
+async def test_a_connection_that_ends_during_a_transaction_fails_only_that_one(
+    database: Database, postgresql_server: PostgreSQLServer
+) -> None:
+    with pytest.raises(StorageError):
+        async with database.write() as connection:
+            process = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            await asyncio.to_thread(postgresql_server.execute, f"SELECT pg_terminate_backend({process}, 5000)")
+            await connection.execute(text("SELECT 1"))
+    assert await backend(database) != process
+    assert database.connections_in_use() == {"reader": 0, "writer": 0}
