@@ -90,11 +90,11 @@ The rows of `parts` divide what the rows with targets measure. No network and no
   them and back.
 - *A mistyped key* is refused before any look-up. What is left is reading the request, the refusal, and an answer with
   all headers. A bare request and the row *called in the process* together take about as long as it does.
-- *Sending and regenerating.* A send runs ten statements, and rendering takes an eighth of its time. On SQLite a
-  statement takes 2 to 4 % of it. On PostgreSQL a send takes 14 round trips to another process: one for the key, one
-  each for the beginning and the end of the transaction, and eleven for the statements. A statement takes the worker
-  about 100 microseconds, and 70 with asyncpg alone. PostgreSQL itself works in the meantime. Regenerating runs twelve
-  statements, one transaction after another.
+- *Sending and regenerating.* A send runs eight statements, and rendering takes an eighth of its time. On SQLite a
+  statement takes 2 to 4 % of it. On PostgreSQL a send takes eleven round trips to another process: one for the key, one
+  each for the beginning and the end of the transaction, and eight for the statements. Most of a round trip is the
+  system's: passing bytes to another process and waking it. PostgreSQL itself works in the meantime. Regenerating runs
+  twelve statements, one transaction after another.
 - *Passwords and keys.* The load, the worker and the thread that hashes share two cores. The hashing thread has a
   lower priority, but a request still waits until the system takes the processor from it.
 

@@ -40,23 +40,40 @@ _ADVANCED = Prepared(
 )
 
 
+_TAKEN = (
+    update(event_counter).values(last_id=event_counter.c.last_id + 1).returning(event_counter.c.last_id).cte("taken")
+)
+_FIELDS = ("type", "fields", "recipients", "about")
+_APPENDED_ONE = Prepared(
+    insert(events)
+    .from_select(
+        ["id", *_FIELDS], select(_TAKEN.c.last_id, *(bindparam(name, type_=events.c[name].type) for name in _FIELDS))
+    )
+    .returning(events.c.id)
+)
+"""Both statements in one. SQLite has no changes in WITH, and its statements take no round trip."""
+
+
 async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
     """Write events at the end of the log. Returns the number of the last.
 
     No other transaction can write events until this one ends, so call it last.
     """
-    last = await advance(connection, by=len(new))
     rows = [
         {
-            "id": last - len(new) + position,
             "type": event.type,
             "fields": json.dumps(event.fields, ensure_ascii=False),
             "recipients": _recipients_text(event.recipients),
             "about": "" if event.about == OPEN_TO_ALL else json.dumps(event.about),
         }
-        for position, event in enumerate(new, start=1)
+        for event in new
     ]
-    await _APPENDED.run_each(connection, rows)
+    if len(rows) == 1 and connection.dialect.name == "postgresql":
+        (last,) = await _APPENDED_ONE.values(connection, **rows[0])
+        return int(last)
+    last = await advance(connection, by=len(new))
+    first = last - len(new) + 1
+    await _APPENDED.run_each(connection, [{"id": number, **row} for number, row in enumerate(rows, start=first)])
     return last
 
 

@@ -51,7 +51,11 @@ async def _change(
 
 async def find_alerted(connection: AsyncConnection, text: str) -> set[int]:
     """The accounts that have an alert word in a message's text."""
+    return alerted(await alert_words.find_candidates(connection, tokens_in(searchable(text))), text)
+
+
+def alerted(candidates: Sequence[tuple[int, str]], text: str) -> set[int]:
+    """Those of some accounts whose alert word is in a message's text."""
     searched = searchable(text)
-    candidates = await alert_words.find_candidates(connection, tokens_in(searched))
     found = {word for word in {word for _, word in candidates} if is_in(word, searched)}
     return {account_id for account_id, word in candidates if word in found}

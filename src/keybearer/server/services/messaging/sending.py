@@ -13,19 +13,21 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import message_events
+from keybearer.server.domain.messaging.alert_words import searchable, tokens_in
 from keybearer.server.domain.messaging.channels import Channel, check_may_post
 from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.messaging.messages import Directory, Flag, Message, checked_content, checked_topic
 from keybearer.server.domain.visibility import may_see_channel, shown_email
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_realm
-from keybearer.server.services.messaging.alert_words import find_alerted
+from keybearer.server.services.messaging.alert_words import alerted
 from keybearer.server.services.messaging.attachments import tell_linked
 from keybearer.server.services.messaging.lookups import find_channel, find_people, names_in
 from keybearer.server.services.messaging.markdown import Rendered, render_for
 from keybearer.server.storage import accounts
-from keybearer.server.storage.messaging import channels, messages, muted_users, uploads, webhook_calls
+from keybearer.server.storage.messaging import channels, messages, uploads, webhook_calls
 from keybearer.server.storage.messaging.messages import NewMessage
+from keybearer.server.storage.messaging.recipients import find_concerned
 
 _HUMAN_CLIENTS = {"zulipmobile", "zulipflutter", "zulipelectron", "zulipterminal", "snipe", "website", "ios", "android"}
 """Clients in which the sender of a message has seen it, so that it is marked as read for them, as in Zulip."""
@@ -136,12 +138,14 @@ async def _write(
         await channels.note_first_message(connection, place.channel.id, message.id)
     await uploads.attach(connection, message.id, upload_ids)
     mentioned = await accounts.find_by_ids(connection, rendered.mentioned_ids)
-    flags = await _copies(connection, place, mentioned.values(), rendered)
+    tokens = tokens_in(searchable(draft.content))
+    concerned = await find_concerned(connection, channel_id=new.channel_id, tokens=tokens, sender_id=sender.id)
+    flags = _copies(place, concerned.subscribers, mentioned.values(), rendered)
     if sender.id in flags and _is_read(draft, message.client):
         flags[sender.id] |= Flag.READ
-    for each in flags.keys() & await find_alerted(connection, draft.content):
+    for each in flags.keys() & alerted(concerned.alert_words, draft.content):
         flags[each] |= Flag.HAS_ALERT_WORD
-    for each in flags.keys() & await muted_users.find_muting_ids(connection, sender.id):
+    for each in flags.keys() & concerned.muting:
         flags[each] |= Flag.READ
     await messages.deliver(connection, message.id, flags)
     calls = 0
@@ -161,17 +165,16 @@ async def _directory(connection: AsyncConnection, sender: Account, place: _Place
     return Directory(named, names, (await the_realm(connection)).bot_domain)
 
 
-async def _copies(
-    connection: AsyncConnection, place: _Place, mentioned: Collection[Account], rendered: Rendered
+def _copies(
+    place: _Place, subscribers: Collection[int], mentioned: Collection[Account], rendered: Rendered
 ) -> dict[int, Flag]:
     """Who gets a copy, and its flags. A generic bot that is mentioned gets one even if it does not follow the channel
     (as in Zulip), provided that it sees the channel.
     """
     wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
     wildcards |= Flag.TOPIC_WILDCARD_MENTIONED if rendered.mentions_topic else Flag(0)
-    recipients = set(place.people_ids)
+    recipients = {*place.people_ids, *subscribers}
     if place.channel is not None:
-        recipients |= await channels.find_active_subscribers(connection, place.channel.id)
         recipients |= {each.id for each in mentioned if _receives_mentions(each, place.channel)}
     mentioned_ids = {each.id for each in mentioned}
     mentions = wildcards | Flag.MENTIONED

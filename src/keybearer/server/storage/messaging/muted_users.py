@@ -22,14 +22,6 @@ async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[Mut
     return [MutedUser(**columns) for columns in await _MUTED.records(connection, account_id=account_id)]
 
 
-_MUTING = Prepared(select(muted_users.c.account_id).where(muted_users.c.muted_id == bindparam("muted_id")))
-
-
-async def find_muting_ids(connection: AsyncConnection, muted_id: int) -> set[int]:
-    """The accounts that have muted this account."""
-    return set(await _MUTING.values(connection, muted_id=muted_id))
-
-
 async def add(connection: AsyncConnection, muted: MutedUser) -> bool:
     """Mute an account. False if it is already muted."""
     values = {"account_id": muted.account_id, "muted_id": muted.muted_id, "muted_at": muted.muted_at}
