@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from keybearer import api_key
 from tests.cli.command_line import CommandLine
 from tests.cli.served import Person, Town
 from tests.client.scripted_server import ScriptedServer, success
@@ -119,6 +120,13 @@ def test_keys_in_an_answer_are_masked_unless_requested(town: Town, person: Perso
     assert "--reveal" in masked.complaint
     assert json.loads(clear.out)["bots"][0]["api_key"] == key
     assert key in person.run("api", "GET", f"bots/{made['user_id']}/api_key").out
+
+
+def test_a_new_named_key_is_printed_because_it_is_shown_only_once(person: Person) -> None:
+    made = json.loads(person.run("api", "POST", "users/me/api_keys", "name=script").out)
+    renewed = json.loads(person.run("api", "POST", f"users/me/api_keys/{made['id']}/regenerate").out)
+    assert api_key.is_ours(made["api_key"])
+    assert api_key.is_ours(renewed["api_key"])
 
 
 Form = dict[str, Any]

@@ -21,7 +21,7 @@ from keybearer.secret import Secret
 STDIN = "-"
 
 _PARAMETER = re.compile(r"([^=@]+)([=@])(.*)", re.DOTALL)
-_ABOUT_KEYS = re.compile(r"\bapi_key\b|\bfetch_api_key\b")
+_ABOUT_KEYS = re.compile(r"\bapi_keys?\b|\bfetch_api_key\b")
 
 
 @click.command()
