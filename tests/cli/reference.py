@@ -40,8 +40,8 @@ else `ZULIP_PROFILE`, else `~/.zuliprc`. For each setting, an option overrides i
 the file; see [the reference of zuliprc](zuliprc.md).
 """
 
-SHARED = frozenset(option.name for option in show.params)
-"""The options of a command that has only those for credentials."""
+SHARED = {option.name: option for option in show.params if isinstance(option, click.Option)}
+"""The options of a command that has only those for credentials, by name."""
 
 
 HEADINGS = (ABOUT, CALLS, SERVER, MORE)
@@ -66,13 +66,25 @@ def render() -> str:
     return "\n".join(parts)
 
 
+def takes_credentials(command: click.Command) -> bool:
+    """Whether a command has the options for credentials."""
+    return {one.name for one in command.params} >= SHARED.keys()
+
+
+def own_options(command: click.Command) -> list[click.Option]:
+    """The options of a command. Those for credentials are among them only if they mean something else there."""
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    if not takes_credentials(command):
+        return options
+    return [one for one in options if one.name not in SHARED or one.help != SHARED[one.name].help]
+
+
 def _about(command: click.Command, path: str) -> Iterator[str]:
     context = click.Context(command, info_name=path)
     usage = " ".join([path, *command.collect_usage_pieces(context)])
     yield f"### {path}\n\n```text\n{usage}\n```\n\n{_prose(command.help or '')}\n"
-    own = [one for one in command.params if isinstance(one, click.Option)]
-    if {one.name for one in own} >= SHARED:
-        own = [one for one in own if one.name not in SHARED]
+    own = own_options(command)
+    if takes_credentials(command):
         yield "Takes the [options for credentials](#options-for-credentials).\n"
     if own:
         yield _options(own)
@@ -104,12 +116,16 @@ def _options(parameters: list[click.Parameter] | list[click.Option]) -> str:
 
 
 def _option(option: click.Option) -> str:
+    """A row of a table, with the default and what else `--help` adds. A bar within a cell is escaped."""
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     value = ""
     if not option.is_flag and not option.count:
         choices = option.type.choices if isinstance(option.type, click.Choice) else ()
         value = f" `{'|'.join(map(str, choices)) or option.metavar or option.type.name.upper()}`"
-    return f"| {names}{value} | {option.help} |"
+    record = option.get_help_record(click.Context(show))
+    meaning = record[1] if record is not None else option.help or ""
+    cells = (f"{names}{value}", meaning)
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from keybearer.cli.commands.show import show
 from keybearer.cli.main import TRACEBACK_VARIABLE
 from keybearer.cli.main import keybearer as group
 from keybearer.zuliprc.fields import FIELDS
-from tests.cli.reference import HEADINGS, SHARED, commands_under
+from tests.cli.reference import HEADINGS, commands_under, own_options, takes_credentials
 
 DIRECTORY = Path(__file__).parents[2] / "share"
 
@@ -109,11 +109,9 @@ def _about(command: click.Command, path: str) -> Iterator[str]:
     yield from (f".I {_escaped(piece)}" for piece in command.collect_usage_pieces(context))
     yield ".PP"
     yield _prose(command.help or "")
-    own = [one for one in command.params if isinstance(one, click.Option)]
-    if {one.name for one in own} >= SHARED:
-        own = [one for one in own if one.name not in SHARED]
+    if takes_credentials(command):
         yield ".PP\nTakes the options for credentials, which are listed at the end."
-    yield from _options(own)
+    yield from _options(own_options(command))
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
