@@ -86,8 +86,8 @@ def _with_options(command: Callable[..., object], locators: Sequence[Locator]) -
     return decorated
 
 
-def locator_option(locator: Locator) -> Callable[..., Any]:
-    """The option that selects the file."""
+def locator_option(locator: Locator, *, meaning: str | None = None) -> Callable[..., Any]:
+    """The option that selects the file. `meaning` is for a command that writes the file."""
     kind = click.Path(readable=False) if locator is CONFIG_FILE else str
     return click.option(
         *locator.options,
@@ -95,7 +95,7 @@ def locator_option(locator: Locator) -> Callable[..., Any]:
         metavar=locator.metavar,
         type=kind,
         callback=_standard_input if locator is CONFIG_FILE else None,
-        help=_plain(locator.meaning),
+        help=_plain(meaning or locator.meaning),
         shell_complete=_complete_profile if locator is PROFILE else None,
     )
 

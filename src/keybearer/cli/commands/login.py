@@ -44,8 +44,8 @@ KEY_PAGE = "#settings/account-and-privacy"
 @click.command()
 @click.argument("site")
 @setting_option(EMAIL)
-@locator_option(CONFIG_FILE)
-@locator_option(PROFILE)
+@locator_option(CONFIG_FILE, meaning="The zuliprc to write instead of ~/.zuliprc.")
+@locator_option(PROFILE, meaning="Write it as this profile instead of ~/.zuliprc.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option(
     "--api-key-stdin", is_flag=True, help="Read the API key from standard input, for accounts without a password."
