@@ -55,7 +55,7 @@ def api(
     \b
         keybearer api GET users/me
         keybearer api POST messages type=stream to=general topic=lunch content=Soup
-        keybearer api PATCH settings twenty_four_hour_time=true
+        keybearer api PATCH settings enable_login_emails=false
 
     API keys in an answer are masked, unless the path asks for a key. --json changes nothing here.
     """
