@@ -24,8 +24,8 @@ INTRODUCTION = """\
 Made from the help of the commands by `python -m tests.cli.reference`.
 
 Exit codes: 0 done; 1 an expected failure, reported in one line on stderr with what to do next; 2 wrong usage; 130
-stopped by Ctrl-C. `scan` and `doctor` end with 1 if they have found something. Only commands whose purpose is to pass
-on an API key print one.
+stopped by Ctrl-C. `scan` also ends with 1 if it has found a key, and `doctor` and `admin check` if they have
+found a fault. Only commands whose purpose is to pass on an API key print one.
 
 On a terminal, lists are tables, and long work shows a spinner. In a pipe, output is plain lines with tabs between
 columns. `--json` prints JSON. `NO_COLOR` switches colours off. `KEYBEARER_TRACEBACK=1` adds the traceback to the report

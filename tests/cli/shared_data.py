@@ -49,7 +49,7 @@ Success.
 .TP
 1
 An expected failure. One line on standard error says what is wrong and what to do next.
-\fBscan\fR and \fBdoctor\fR also end with 1 if they have found something.
+\fBscan\fR also ends with 1 if it has found a key, and \fBdoctor\fR and \fBadmin check\fR if they have found a fault.
 .TP
 2
 Wrong usage.

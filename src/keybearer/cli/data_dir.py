@@ -24,7 +24,9 @@ from keybearer.server.settings import Settings, unknown_variables
 T = TypeVar("T")
 
 data_dir_option = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="The server's data directory [default: $KEYBEARER_DATA_DIR]."
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="The server's data directory [default: $KEYBEARER_DATA_DIR, else $XDG_DATA_HOME/keybearer].",
 )
 database_url_option = click.option(
     "--database-url", help="The server's database, if it is not the file in the data directory."

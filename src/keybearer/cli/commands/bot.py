@@ -175,7 +175,7 @@ def botserverrc_(given: GivenCredentials, *, bots: tuple[str, ...], output: str 
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @credential_options
 def deactivate(given: GivenCredentials, *, id_or_email: str, yes: bool) -> None:
-    """Deactivate a bot. Its key is refused until it is reactivated."""
+    """Deactivate a bot. Its keys are refused while it is deactivated."""
     with connected(given) as client:
         account = find_bot(client, id_or_email)
         if not agreed(f"Deactivate {account.full_name} <{email_of(account)}>?", yes=yes):

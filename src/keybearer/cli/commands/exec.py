@@ -22,8 +22,8 @@ def run(given: GivenCredentials, *, command: tuple[str, ...]) -> None:
     \b
         keybearer exec --profile work -- zulip-send --stream ops --subject deploys -m "Deployed"
 
-    Zulip's variables are set to the active credentials. All others for credentials are removed, including ZULIP_CONFIG
-    and ZULIP_PROFILE. The command replaces this program, so you get its exit code.
+    Zulip's variables are set to the active credentials. All other variables for credentials are removed, including
+    ZULIP_CONFIG and ZULIP_PROFILE. The command replaces this program, so you get its exit code.
     """
     environ = environment(given.resolve().credentials, os.environ)
     for stream in (sys.stdout, sys.stderr):

@@ -66,7 +66,12 @@ FORMATS: Mapping[str, Callable[[Credentials], str]] = {
 
 @click.command()
 @click.option(
-    "--format", "format_name", type=click.Choice(list(FORMATS)), default="env", show_default=True, help="The format."
+    "--format",
+    "format_name",
+    type=click.Choice(list(FORMATS)),
+    default="env",
+    show_default=True,
+    help="The format of the output.",
 )
 @credential_options
 def export(given: GivenCredentials, *, format_name: str) -> None:

@@ -127,7 +127,7 @@ def add(
     yes: bool,
     bot: str | None,
 ) -> None:
-    """Create a named API key. Its zuliprc is written to --output or --profile, or printed. It is shown only once."""
+    """Create a named API key, which is shown only once. Its zuliprc is written to --output or --profile, or printed."""
     if profile is not None:
         if output is not None:
             raise click.UsageError("--output and --profile cannot be used together.")
@@ -166,8 +166,8 @@ def regenerate(
 ) -> None:
     """Replace a named API key with a new one with the same name, scopes, networks and end.
 
-    The new zuliprc is written to --output, or printed. The active key is only replaced in its own zuliprc, which
-    `keybearer regenerate` does too.
+    The new zuliprc is written to --output, or printed. To replace the active key, name its own zuliprc with --output,
+    or use `keybearer regenerate`.
     """
     _require_file_for_json(given, output)
     require_output()

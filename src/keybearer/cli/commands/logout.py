@@ -29,8 +29,8 @@ from keybearer.zuliprc.sources import Arguments, Environment
 def logout(given: GivenCredentials, *, regenerate: bool, yes: bool) -> None:
     """Remove the active zuliprc.
 
-    The key in it stays valid in all copies until a new one is issued. --regenerate does that first. If the file also
-    has comments or sections of other programs, only the credentials are removed from it.
+    The key in it stays valid in all copies until it is replaced or revoked. --regenerate replaces it first. If the file
+    also has comments or sections of other programs, only the credentials are removed from it.
     """
     location = given.locate(os.environ)
     file = open_location(location)

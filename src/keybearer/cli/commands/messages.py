@@ -32,6 +32,7 @@ _BEGINS_TERM = re.compile(rf"\s-?(?:{'|'.join(sorted(OPERATORS))}):")
 @click.argument("narrow", nargs=-1, metavar="[NARROW]...")
 @click.option(
     "--limit",
+    metavar="NUMBER",
     type=click.IntRange(1, MOST),
     default=20,
     show_default=True,

@@ -20,7 +20,7 @@ from keybearer.cli.terminal.output import print_json
     metavar="WHO",
     help="A channel's name or ID, with --topic; else an email or a user's ID. Can be given more than once for users.",
 )
-@click.option("--topic", metavar="TOPIC", help="The topic of the channel.")
+@click.option("--topic", metavar="TOPIC", help="The topic in the channel.")
 @credential_options
 def send(given: GivenCredentials, *, text: str, recipients: tuple[str, ...], topic: str | None) -> None:
     """Send one message, to a channel or to people.

@@ -26,15 +26,18 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--development",
     is_flag=True,
-    help="Let anybody on this machine sign in without a password. Never use it for real data.",
+    help="Let anybody who can reach the server sign in without a password. Never use it for real data.",
 )
 @click.option("--host", help=f"The address to listen on [default: {DEFAULT_HOST}].")
 @click.option(
     "--port",
+    metavar="NUMBER",
     type=click.IntRange(0, 65535),
     help=f"The port to listen on; 0 selects a free one [default: {DEFAULT_PORT}].",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="The number of worker processes [default: 1].")
+@click.option(
+    "--workers", metavar="NUMBER", type=click.IntRange(min=1), help="The number of worker processes [default: 1]."
+)
 @click.option(
     "--database-url", help="The URL of a PostgreSQL database, to use instead of the file in the data directory."
 )

@@ -12,8 +12,8 @@ from keybearer.secret import Secret
 class APIKey(Answer):
     """An API key of an account, without its text. Times are in Unix seconds.
 
-    `networks` are those that it may be used from; if empty, from everywhere. `user_id` is its account. A key that was
-    replaced names its successor until the overlap ends.
+    `networks` are those that it may be used from; if empty, from everywhere. `user_id` is its account. For a key
+    that was replaced, `replaced_by` is the ID of the new one until the overlap ends.
     """
 
     id: int

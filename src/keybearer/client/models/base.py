@@ -22,7 +22,7 @@ SECRET_NAMES = frozenset({"api_key", "token"})
 class Answer:
     """The answer of the server, as attributes, and by the names of Zulip's API: `answer["msg"]`.
 
-    By name, fields are available that this version of Keybearer does not know.
+    Fields that this version of Keybearer does not know are available by name.
     """
 
     wire: Mapping[str, Any] = field(repr=False, compare=False)

@@ -10,7 +10,7 @@ from keybearer.client.models.base import Answer, Listing
 
 @dataclass(frozen=True, kw_only=True)
 class Stream(Answer):
-    """A channel."""
+    """A channel, which Zulip's API calls a stream."""
 
     stream_id: int
     name: str

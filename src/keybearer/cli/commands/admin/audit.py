@@ -72,7 +72,12 @@ class AuditEventName(click.ParamType):  # type: ignore[type-arg]  # generic only
 @click.option("--account", "email", help="Only entries by or about this account.")
 @click.option("--since", type=Moment(), help="Only entries since this time: 2026-11-23T14:00, or 2h for two hours ago.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="How many of the newest to show."
+    "--limit",
+    metavar="NUMBER",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="How many of the newest to show.",
 )
 @click.option("--follow", is_flag=True, help="Continue with new entries, until stopped.")
 @json_option
@@ -89,7 +94,7 @@ def audit(
 ) -> None:
     """Print what happened: who did what to whom, when and from where. The oldest entry is first.
 
-    With --follow, it prints each new entry when it is made. With --json as well, each is an object in its own line, so
+    With --follow, it prints each new entry when it is made. With --json as well, each is an object on its own line, so
     the log can be sent to another program.
     """
 

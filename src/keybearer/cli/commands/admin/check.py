@@ -20,7 +20,7 @@ from keybearer.wording import counted
 @json_option
 @on_data
 def check(settings: Settings, *, as_json: bool) -> int:
-    """Check what a server depends on: directory, disk, database, secrets, clock, site, certificate, mail server.
+    """Check what a server needs: directory, disk, database, secrets, clock, site, limits, certificate, mail server.
 
     It takes the same variables as `keybearer serve`. Run it as the same user. Nothing is changed, and a server may be
     running. The exit code is 1 if there are faults.

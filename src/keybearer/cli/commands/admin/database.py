@@ -23,7 +23,7 @@ from keybearer.wording import counted
 @json_option
 @on_data
 def migrate(settings: Settings, *, as_json: bool) -> None:
-    """Upgrade the database's schema to this version of Keybearer, and move the files of version 0.1.0 into it."""
+    """Upgrade the database's schema to this version of Keybearer, and move uploaded files of version 0.1.0 into it."""
     done = run_stoppable(schema.migrate(settings.database_url))
     already = " already" if done.before == done.after else " now"
     copy = None if done.copy is None else str(done.copy)
@@ -59,7 +59,8 @@ def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> No
     """Replace the database with the backup in FILE. The server must be stopped.
 
     If the database already has an organization, this needs --force. Keys that were replaced since the backup then stay
-    revoked, and accounts that were deactivated since then stay deactivated.
+    revoked, and accounts that were deactivated since then stay deactivated. If it has none, they work
+    again.
     """
     restored = run_stoppable(server_data.restore(settings, file, overwrite=force))
     document = {

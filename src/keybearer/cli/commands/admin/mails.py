@@ -16,7 +16,12 @@ from keybearer.server.settings import Settings
 
 @click.command()
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many of the newest to show."
+    "--limit",
+    metavar="NUMBER",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="How many of the newest to show.",
 )
 @json_option
 @on_data

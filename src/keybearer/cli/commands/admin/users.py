@@ -35,7 +35,7 @@ email_option = click.option("--email", required=True, help="The account's email 
 def role_option(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # noqa: ANN401  as click has it
     """`--role`, required or with a default."""
     choice = click.Choice([role.label for role in Role])
-    return click.option("--role", type=choice, help="The person's role.", **options)
+    return click.option("--role", type=choice, help="The account's role.", **options)
 
 
 @click.command("list-users")
@@ -169,7 +169,7 @@ def set_role(settings: Settings, *, email: str, role: str, as_json: bool) -> Non
 @json_option
 @on_data
 def deactivate_user(settings: Settings, *, email: str, as_json: bool) -> None:
-    """Deactivate a person or a bot. The key and every session are refused from the next request."""
+    """Deactivate a person or a bot. Their keys and sessions are refused from the next request on."""
 
     async def deactivate(context: Context) -> Account:
         account = await accounts.find_for_operator(context, email)

@@ -50,7 +50,7 @@ def _fingerprints(context: click.Context, option: click.Parameter, values: tuple
 @click.option(
     "--no-ignore",
     is_flag=True,
-    help="Heed no .keybearerignore and no comment: search everything and report every key except those of --allow.",
+    help="Ignore .keybearerignore files and comments: search everything and report every key except those of --allow.",
 )
 @click.option(
     "--revoke", is_flag=True, help="Ask, then revoke the Keybearer keys that were found, at --site or at your own site."
