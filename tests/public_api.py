@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -24,10 +25,16 @@ INTRODUCTION = """\
 
 Made from the code by `python -m tests.public_api`. Everything public is importable from one of four modules:
 `keybearer`, `keybearer.errors`, `keybearer.testing` and `keybearer.server`. Other modules may change in any version.
-For the use of the client, see [the client](client.md).
+For the use of the client, see [the client](client.md). Methods that begin with `async` are awaited.
 """
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+CONSTANTS = {
+    "__version__": "The version of Keybearer.",
+    "PASSWORD": "The password of every person that is added to a test server.",
+}
+"""The meaning of the public names that are neither classes nor functions nor modules."""
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -49,17 +56,32 @@ def render() -> str:
 
 
 def _described(name: str, value: object) -> str:
-    if inspect.ismodule(value) or isinstance(value, str):
-        return f"\n### {name}\n\nA {'module' if inspect.ismodule(value) else 'text'}.\n"
+    if inspect.ismodule(value):
+        return f"\n### {name}\n\nThe module `{value.__name__}`: see below.\n"
+    if name in CONSTANTS:
+        return f"\n### {name}\n\n{CONSTANTS[name]}\n\n```text\n{name}: {type(value).__name__}\n```\n"
     lines = [f"{name}{_signature(value)}"]
     if inspect.isclass(value):
         bases = ", ".join(base.__name__ for base in value.__bases__ if base is not object)
         lines = [f"class {name}({bases})" if bases else f"class {name}", *_members(value)]
-    return f"\n### {name}\n\n{_summary(value)}\n\n```text\n" + "\n".join(lines) + "\n```\n"
+    return f"\n### {name}\n\n{_description(value)}\n\n```text\n" + "\n".join(lines) + "\n```\n"
 
 
-def _summary(value: object) -> str:
-    return (inspect.getdoc(value) or "").partition("\n\n")[0].replace("\n", " ")
+def _description(value: object) -> str:
+    """The docstring, with each paragraph in one line."""
+    return "\n\n".join(" ".join(each.split()) for each in _paragraphs(value))
+
+
+def _summary(member: object) -> Iterator[str]:
+    """The first paragraph of the docstring of a member, indented below its line."""
+    indent = " " * 8
+    yield from textwrap.wrap(
+        " ".join(_paragraphs(member)[0].split()), 112, initial_indent=indent, subsequent_indent=indent
+    )
+
+
+def _paragraphs(value: object) -> list[str]:
+    return re.split(r"\n\s*\n", inspect.getdoc(value) or "")
 
 
 def _members(cls: type) -> Iterator[str]:
@@ -77,9 +99,12 @@ def _members(cls: type) -> Iterator[str]:
             continue
         if isinstance(member, property):
             yield f"    {name}: {inspect.get_annotations(member.fget).get('return', 'object')}"  # type: ignore[arg-type]
+            yield from _summary(member)
         elif callable(member) or isinstance(member, classmethod | staticmethod):
             kind = "classmethod " if isinstance(member, classmethod) else ""
+            kind = "async " if inspect.iscoroutinefunction(member) else kind
             yield f"    {kind}{name}{_signature(getattr(cls, name))}"
+            yield from _summary(getattr(cls, name))
 
 
 def _own(cls: type) -> dict[str, object]:
@@ -95,12 +120,28 @@ def _own(cls: type) -> dict[str, object]:
 
 def _signature(value: object) -> str:
     try:
-        text = str(inspect.signature(value))  # type: ignore[arg-type]
+        found = inspect.signature(value)  # type: ignore[arg-type]
     except ValueError:
         return "(...)"
-    for internal in ("'", '"', "models."):  # users import models from `keybearer`
-        text = text.replace(internal, "")
-    return _ADDRESS.sub("", text)
+    parameters = [each.replace(annotation=_unquoted(each.annotation)) for each in found.parameters.values()]
+    found = found.replace(parameters=parameters, return_annotation=_unquoted(found.return_annotation))
+    return _ADDRESS.sub("", str(found))
+
+
+class _Annotation(str):
+    """An annotation that is shown without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _unquoted(annotation: object) -> object:
+    """The annotation with the names that users import, from `keybearer`, and without quotes."""
+    if not isinstance(annotation, str):
+        return annotation
+    return _Annotation(re.sub(r"models\.|['\"]", "", annotation))
 
 
 if __name__ == "__main__":
