@@ -113,8 +113,8 @@ class SettingError(KeybearerError):
 
 
 class StorageError(KeybearerError):
-    """The server's database cannot be reached, opened, read or written. The operation did not happen. If the error
-    occurred during the commit, it may have happened."""
+    """The server's database cannot be reached, opened, read or written. The operation did not happen, unless
+    the error occurred during the commit: then it may have happened."""
 
 
 class SchemaError(StorageError):
@@ -198,9 +198,9 @@ class Redirected(ClientError):
 
 
 class APIError(ClientError):
-    """Zulip answered with an error.
+    """The server answered with an error.
 
-    `code` is Zulip's (`BAD_REQUEST`, ...), `status` the HTTP status, `answer` the whole JSON answer.
+    `code` is Zulip's name of the error (`BAD_REQUEST`, ...), `status` the HTTP status, `answer` the whole JSON answer.
     """
 
     def __init__(

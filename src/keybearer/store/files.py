@@ -34,7 +34,7 @@ def read_zuliprc(path: str | os.PathLike[str]) -> Credentials:
 
 @without_inner_frames
 def write_zuliprc(path: str | os.PathLike[str], credentials: Credentials) -> None:
-    """Write these credentials into the file at `path`, with mode 0600, completely or not at all (see `atomic_write`).
+    """Write these credentials into the file at `path`, with mode 0600, completely or not at all.
 
     A new file gets the text of `render_zuliprc`. So does a file that contained only settings, or was not a zuliprc.
     Comments, unknown settings and other sections stay, and only the lines of settings change.

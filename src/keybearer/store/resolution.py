@@ -43,7 +43,7 @@ def resolve(
     all but the last must exist. `environ` replaces `os.environ`. No connection is opened and no `passcmd`
     is run. With `strict`, the first warning is raised as an error of its kind.
 
-    Raises ResolutionError; its kinds are those of `keybearer.zuliprc.kinds`.
+    Raises ResolutionError. The reference of zuliprc lists its kinds.
     """
     arguments = Arguments(
         {

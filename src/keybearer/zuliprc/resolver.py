@@ -69,7 +69,7 @@ class KeyOnDemand:
 class Resolution:
     """The active credentials and their origins.
 
-    `origins` has every name of FIELDS. `values` has the settings that are set, without a key that is still to be
+    `origins` has the name of every setting. `values` has the settings that are set, without a key that is still to be
     fetched. `shadowed` has, for each setting that was found more than once, the origins that were not used, in order.
     `config_file` is the path of the file that was read, or None.
 

@@ -22,7 +22,7 @@ _EMAIL = re.compile(f"{_USER}@({_DOMAIN}|localhost)", re.IGNORECASE | re.ASCII)
 
 
 class Role(IntEnum):
-    """Zulip's role numbers. A smaller number may do more."""
+    """Zulip's numbers of roles. A smaller number means more rights."""
 
     OWNER = 100
     ADMINISTRATOR = 200

@@ -18,7 +18,7 @@ UNREADABLE_IN_ZULIPRC = "%#;=\"'\\:,()<>[]{}|$`*?!&/@ "
 
 
 class BotType(IntEnum):
-    """Zulip's bot type numbers."""
+    """Zulip's numbers of bot types."""
 
     GENERIC = 1
     INCOMING_WEBHOOK = 2
