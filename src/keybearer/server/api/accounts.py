@@ -204,7 +204,7 @@ ENDPOINTS = (
         deactivate,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Deactivate a person. Their key, their sessions and their bots are refused from then on.",
+        "Deactivate a person. Their keys, their sessions and their bots are refused from then on.",
         takes=(text("deactivation_notification_comment", "Sent to the person by mail.", max_length=2000),),
     ),
     Endpoint.get(

@@ -89,7 +89,7 @@ ENDPOINTS = (
         fetch_own,
         Who(Way.SESSION, bots=False).may(Scope.KEYS, confirmed=False),  # it checks the password itself
         FORM,
-        "Show one's own API key, for the password.",
+        "Show one's own API key. This needs the password.",
         takes=(text("password", "The person's password."),),
         gives={"api_key": API_KEY, "email": EMAIL},
     ),

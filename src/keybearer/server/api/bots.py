@@ -164,7 +164,7 @@ ENDPOINTS = (
         "bots",
         get_own,
         MEMBERS.may(Scope.KEYS),
-        "One's own active bots, with their API keys. One whose key was revoked has no `api_key`.",
+        "One's own active bots, with their API keys. A bot whose key was revoked has no `api_key`.",
         gives={"bots": array(_BOT)},
     ),
     Endpoint.post(
@@ -172,7 +172,7 @@ ENDPOINTS = (
         create,
         MEMBERS.may(Scope.KEYS),
         PICTURE,
-        "Make a bot.",
+        "Create a bot.",
         takes=(
             text("full_name", "Its name.", required=True),
             text("short_name", "The part of its address before `-bot@`.", required=True),
@@ -189,7 +189,7 @@ ENDPOINTS = (
         change,
         MEMBERS.may(Scope.MANAGE),
         PICTURE,
-        "Change a bot. A new owner gets a new API key. Its owner and `service_payload_url` need the scope `keys`.",
+        "Change a bot. With a new owner, it gets a new API key. Owner and `service_payload_url` need the scope `keys`.",
         takes=(
             text("full_name", "Its name."),
             text("short_name", "The part of its address before `-bot@`."),

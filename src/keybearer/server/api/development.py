@@ -76,7 +76,7 @@ ENDPOINTS = (
         "dev_list_users",
         list_users,
         OPEN,
-        "The people as whom one can sign in.",
+        "The people that one can sign in as.",
         gives={"direct_admins": array(_PERSON), "direct_users": array(_PERSON)},
     ),
 )

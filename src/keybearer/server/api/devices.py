@@ -58,7 +58,7 @@ ENDPOINTS = (
         register_apns,
         PEOPLE.may(Scope.MANAGE),
         FORM,
-        "Register an iOS device for pushes.",
+        "Register an iOS device for push notifications.",
         takes=(_APNS_TOKEN, text("appid", "The app's bundle id.", required=True)),
     ),
     Endpoint.delete(
@@ -74,7 +74,7 @@ ENDPOINTS = (
         register_fcm,
         PEOPLE.may(Scope.MANAGE),
         FORM,
-        "Register an Android device for pushes.",
+        "Register an Android device for push notifications.",
         takes=(_FCM_TOKEN,),
     ),
     Endpoint.delete(
@@ -90,7 +90,7 @@ ENDPOINTS = (
         register_client,
         PEOPLE.may(Scope.MANAGE),
         FORM,
-        "Register a device that will request encrypted pushes.",
+        "Register a device that will request encrypted push notifications.",
         gives={"device_id": INTEGER},
     ),
     Endpoint.post(
@@ -98,7 +98,7 @@ ENDPOINTS = (
         remove_client,
         PEOPLE.may(Scope.MANAGE),
         FORM,
-        "Remove a device that was registered for encrypted pushes.",
+        "Remove a device that was registered for encrypted push notifications.",
         takes=(integer("device_id", "The id that the registration returned.", required=True),),
     ),
 )

@@ -249,7 +249,7 @@ def _endpoints_below(path: str, whose: str, *, of_bot: bool) -> tuple[Endpoint, 
             path,
             list_keys,
             rule,
-            f"The live API keys of {whose}, without their texts.",
+            f"The valid API keys of {whose}, without their texts.",
             takes=(
                 boolean(
                     "ending",
@@ -304,7 +304,7 @@ ENDPOINTS = (
         "api_keys",
         list_all,
         ADMINISTRATORS.may(Scope.KEYS),
-        "The live API keys of all accounts, without their texts.",
+        "The valid API keys of all accounts, without their texts.",
         takes=(
             integer("after_id", "Only keys with a larger id."),
             integer("limit", "How many to return at most. Default: 5,000."),

@@ -172,7 +172,7 @@ ENDPOINTS = (
         change,
         ADMINISTRATORS.may(Scope.MANAGE),
         FORM,
-        "Change the organization's name and description, who may do what in it, and how long keys live.",
+        "Change the organization's name and description, who may do what in it, and how long keys are valid.",
         takes=(
             text("name", "The new name.", max_length=NAME_MAX_LENGTH),
             text("description", "The purpose of the organization.", max_length=DESCRIPTION_MAX_LENGTH),

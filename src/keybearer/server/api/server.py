@@ -71,7 +71,7 @@ ENDPOINTS = (
         "server_settings",
         get_settings,
         OPEN,
-        "What a client asks before signing in.",
+        "The public settings of the server, which a client reads before it signs in.",
         gives=_SETTINGS,
         names_unsupported=False,
     ),

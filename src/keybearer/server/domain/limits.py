@@ -49,8 +49,8 @@ class Cap(Enum):
     )
     FOLLOWERS = (
         100_000,
-        "followers of all channels that one request subscribes somebody to, added up",
-        "The channels have more than {most} followers together. Subscribe to fewer channels at once.",
+        "subscribers of all channels that one request subscribes somebody to, added up",
+        "The channels have more than {most} subscribers together. Subscribe to fewer channels at once.",
     )
     DESCRIPTIONS = (
         100_000,
@@ -145,7 +145,7 @@ class Cap(Enum):
     # The whole server.
     DEFAULT_CHANNELS = (
         100,
-        "channels that every new person follows",
+        "channels that every new person is subscribed to",
         "There can be at most {most} default channels. Remove some first.",
     )
     MULTIUSE_INVITATIONS = (

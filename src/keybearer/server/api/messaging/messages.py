@@ -222,7 +222,7 @@ ENDPOINTS = (
         "messages",
         get,
         EVERYBODY.may(Scope.READ),
-        "Messages around an anchor, through a narrow; or several by their ids.",
+        "Messages around an anchor that match a narrow, or messages by their ids.",
         takes=(
             *AROUND,
             encoded("message_ids", "Only these messages.", MESSAGE_IDS),
@@ -244,7 +244,7 @@ ENDPOINTS = (
         render,
         EVERYBODY.may(Scope.READ),
         FORM,
-        "A text as HTML.",
+        "Render a text as HTML.",
         takes=(text("content", "The text, in Markdown.", required=True, max_length=100_000),),
         gives={"rendered": STRING},
     ),

@@ -44,7 +44,7 @@ ENDPOINTS = (
         create,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Make a channel.",
+        "Create a channel.",
         takes=(
             text("name", "Its name.", required=True),
             encoded("subscribers", "The ids of the accounts that follow it.", array(INTEGER)),

@@ -117,9 +117,12 @@ async def choose(call: Call) -> Answer:
 
 _FOLLOWING = (
     PRINCIPALS,
-    boolean("authorization_errors_fatal", "Whether to refuse the whole request if one channel may not be followed."),
+    boolean(
+        "authorization_errors_fatal",
+        "Whether to refuse the whole request if the caller may not subscribe to one of the channels.",
+    ),
     boolean("invite_only", "Whether created channels are private."),
-    boolean("is_default_stream", "Whether new people follow created channels."),
+    boolean("is_default_stream", "Whether new people are subscribed to created channels."),
     *TAKES,
     *NOTICES,
 )
@@ -131,7 +134,7 @@ ENDPOINTS = (
         follow,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Follow channels. Missing channels are created.",
+        "Subscribe to channels. Missing channels are created.",
         takes=(encoded("subscriptions", 'The channels, as `[{"name": "general"}]`.', array({})), *_FOLLOWING),
         gives={
             "subscribed": _BY_ACCOUNT,
@@ -146,10 +149,10 @@ ENDPOINTS = (
         change,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Leave some channels and follow others.",
+        "Unsubscribe from some channels and subscribe to others.",
         takes=(
-            encoded("add", "The channels to follow, as for POST.", array({})),
-            encoded("delete", "The names of the channels to leave.", STRINGS),
+            encoded("add", "The channels to subscribe to, as for POST.", array({})),
+            encoded("delete", "The names of the channels to unsubscribe from.", STRINGS),
             *_FOLLOWING,
         ),
         gives={
@@ -167,7 +170,7 @@ ENDPOINTS = (
         unfollow,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Leave channels.",
+        "Unsubscribe from channels.",
         takes=(encoded("subscriptions", "Their names.", STRINGS), PRINCIPALS),
         gives={"removed": STRINGS, "not_removed": STRINGS},
     ),
@@ -176,7 +179,7 @@ ENDPOINTS = (
         choose,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Change the color, muting, pinning or notifications of channels that the caller follows.",
+        "Change the color, muting, pinning or notifications of channels that the caller is subscribed to.",
         takes=(encoded("subscription_data", "What to change: `stream_id`, `property`, `value`.", array({})),),
     ),
 )
