@@ -40,14 +40,15 @@ METHOD = """\
 - *Beside* is the yardstick and its own median. Both are measured in turn, one right after the other in each round, and
   *ratio* is the median of the rounds' ratios. A slow phase of the machine affects both, so the ratio varies less than
   the figures.
-- *10 to 90 %* is the range of the middle 80 % of the rounds: of the ratios, or of the figure if there is no yardstick.
-  If the target is in this range, another run may have another result.
+- *10 to 90 %* is the range of the rounds without the highest and the lowest tenth: of the ratios, or of the figure if
+  there is no yardstick. Nine rounds have no whole tenth, so it is the range of all. If the target is in this range,
+  another run may have another result.
 - *Target* is for the ratio, or for the figure if there is no yardstick. MISSED means that the median does not meet it.
 - *CPU µs* is the processor time of a request in all processes of the server, and after the slash in those of the
   yardstick. It varies less than rates. For the client it is the time of the calling process for each call. The
   processes of PostgreSQL and of the load are not included.
 
-The growth of memory takes long to measure, so it has only one round.
+Memory takes long to measure, so its rows have only one round.
 
 ## What the yardsticks are
 
@@ -69,7 +70,8 @@ Redis.
 - `users_me` uses 32 connections, each with one running request, and every account's key in turn. A wrong key is one
   that was never issued; a mistyped one has a wrong checksum.
 - `messages` uses 8 connections and 100 accounts. Messages go to a channel with 10 subscribers. Regenerating uses
-  one connection, and each request uses the key from an earlier answer. On PostgreSQL, the targets are half as high.
+  one connection, and each request uses the key from an earlier answer. On PostgreSQL, half of
+  a rate or twice a cost is enough.
 - `memory` uses every key of 200,000 accounts once.
 - `polls` opens 10,000 polls, each of another account, or as many as the limit on open files allows. It sends messages
   to a channel with 5,000 of these accounts, and measures until the last poll is answered and read.
@@ -104,8 +106,8 @@ The rows that end in *the floor* measure what is not ours: httpcore2 alone for a
 `whoami` without its own code, and the standard modules alone for an import. The shares here are from profiles on the
 same machine, of the least of 12 or more repetitions.
 
-- Of the processor time of a call of `Client`, three quarters are spent in httpcore2 and h11. A twentieth writes the
-  request and reads the response as httpcore2 has them, and a fifth judges the response and reads its JSON into a
+- Of the processor time of a call of `Client`, three quarters are spent in httpcore2 and h11. A twentieth converts the
+  request and the response to and from the types of httpcore2, and a fifth judges the response and reads its JSON into a
   `Profile`. Nearly half of the time that a caller waits is the server's.
 - Of the time in which `keybearer whoami` loads modules, httpcore2 takes 43 % (it also loads its asynchronous half,
   anyio and `importlib.metadata`), click 21 %, the interpreter and other standard modules 9 %, and Keybearer 27 %.
