@@ -98,7 +98,7 @@ ENDPOINTS = (
         regenerate_own,
         BY_KEY.may(Scope.KEYS),
         FORM,
-        "Replace one's own API key. The old key and all device registrations end at once.",
+        "Replace one's own API key. The old key, all named keys and all device registrations end at once.",
         gives={"api_key": API_KEY},
     ),
 )

@@ -218,7 +218,7 @@ ENDPOINTS = (
         regenerate_key,
         MEMBERS.may(Scope.KEYS),
         FORM,
-        "Replace a bot's API key. The old key ends at once.",
+        "Replace a bot's API key. The old key and all named keys of the bot end at once.",
         gives={"api_key": API_KEY},
     ),
 )

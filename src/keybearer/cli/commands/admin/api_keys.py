@@ -25,7 +25,10 @@ from keybearer.wording import counted
 @json_option
 @on_data
 def regenerate(settings: Settings, *, email: str, as_json: bool) -> None:
-    """Replace the API key of a person or a bot. The old one is refused at once. The owner gets a mail."""
+    """Replace the API key of a person or a bot. The old one is refused at once.
+
+    All named keys of the account end with it. The owner gets a mail.
+    """
 
     async def replace(context: Context) -> Account:
         account = await accounts.find_for_operator(context, email)
