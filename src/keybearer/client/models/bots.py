@@ -10,7 +10,7 @@ from keybearer.secret import Secret
 
 @dataclass(frozen=True, kw_only=True)
 class Bot(Answer):
-    """One of the caller's own active bots. Servers since feature level 474 send no key: use `get_bot_api_key()`."""
+    """One of the caller's own active bots. Zulip since feature level 474 sends no key: use `get_bot_api_key()`."""
 
     username: str
     full_name: str
