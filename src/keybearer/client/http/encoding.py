@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import Any, final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -70,8 +71,9 @@ def encoded(request: Request) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=128)
 def _address(text: str) -> tuple[httpcore2.URL, str]:
-    """The URL, and the Host header for it."""
+    """The URL, and the Host header for it. Programs repeat their calls, and a URL never contains a secret."""
     try:
         parts = urlsplit(text)
         host, port = host_in_ascii(parts.hostname or ""), parts.port

@@ -87,12 +87,17 @@ class Listing(Answer, Generic[T]):
 
 def _sealed(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """The same JSON with its secrets as Secrets, so that printing it does not show them."""
-    if isinstance(value, dict):
-        return {
-            name: Secret(inner) if name in SECRET_NAMES and isinstance(inner, str) else _sealed(inner)
-            for name, inner in value.items()
-        }
-    return [_sealed(inner) for inner in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_sealed(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    sealed = {}
+    for name, inner in value.items():
+        if isinstance(inner, dict | list):
+            sealed[name] = _sealed(inner)
+        else:
+            sealed[name] = Secret(inner) if name in SECRET_NAMES and isinstance(inner, str) else inner
+    return sealed
 
 
 class _Odd(TypeError):
@@ -101,11 +106,15 @@ class _Odd(TypeError):
 
 def _read(cls: type[A], wire: Mapping[str, Any]) -> A:
     values: dict[str, object] = {}
-    for name, convert, required in _plan(cls):
-        if wire.get(name) is None and not required:
+    for name, plain, convert, required in _plan(cls):
+        value = wire.get(name)
+        if type(value) is plain:
+            values[name] = value
+            continue
+        if value is None and not required:
             continue
         try:
-            values[name] = convert(wire.get(name))
+            values[name] = convert(value)
         except TypeError:
             if required:
                 raise _Odd(name) from None
@@ -115,26 +124,42 @@ def _read(cls: type[A], wire: Mapping[str, Any]) -> A:
 Converter = Callable[[Any], object]
 
 
-Plan = tuple[tuple[str, Converter, bool], ...]
+Plan = tuple[tuple[str, type | None, Converter, bool], ...]
 
 _PLANS: dict[type[Answer], Plan] = {}
 
 
 def _plan(cls: type[Answer]) -> Plan:
-    """Each field of the class, with the function that reads it and whether it is required."""
+    """Each field of the class, with the type whose values need no conversion, the function that reads others, and
+    whether the field is required.
+    """
     if cls not in _PLANS:
         hints = typing.get_type_hints(cls)
         _PLANS[cls] = tuple(
-            (one.name, _converter(hints[one.name]), one.default is MISSING and one.default_factory is MISSING)
+            (
+                one.name,
+                _plain(hints[one.name]),
+                _converter(hints[one.name]),
+                one.default is MISSING and one.default_factory is MISSING,
+            )
             for one in fields(cls)
             if one.name != "wire"
         )
     return _PLANS[cls]
 
 
+_UNIONS = {types.UnionType, typing.Union}
+_PLAIN = {int, str, bool, float}
+
+
+def _plain(hint: Any) -> type | None:  # noqa: ANN401 - a type, or one of typing's forms
+    options = typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,)
+    return next((one for one in options if one in _PLAIN), None)
+
+
 def _converter(hint: Any) -> Converter:  # noqa: ANN401 - a type, or one of typing's forms
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in {types.UnionType, typing.Union}:
+    if origin in _UNIONS:
         inner = _converter(next(one for one in arguments if one is not type(None)))
         return lambda value: None if value is None else inner(value)
     if origin is tuple:
@@ -144,7 +169,7 @@ def _converter(hint: Any) -> Converter:  # noqa: ANN401 - a type, or one of typi
         return lambda value: _read(hint, _expect(dict, value))
     if hint is Secret:
         return lambda value: Secret(_expect(str, value))
-    if hint in {int, str, bool, float}:
+    if hint in _PLAIN:
         return lambda value: _expect(hint, value)
     return lambda value: value
 
