@@ -40,9 +40,8 @@ METHOD = """\
 - *Beside* is the yardstick and its own median. Both are measured in turn, one right after the other in each round, and
   *ratio* is the median of the rounds' ratios. A slow phase of the machine affects both, so the ratio varies less than
   the figures.
-- *10 to 90 %* is the range of the rounds without the highest and the lowest tenth: of the ratios, or of the figure if
-  there is no yardstick. Nine rounds have no whole tenth, so it is the range of all. If the target is in this range,
-  another run may have another result.
+- *10 to 90 %* is the range of the middle 80 % of the rounds: of the ratios, or of the figure if there is no yardstick.
+  If the target is in this range, another run may have another result.
 - *Target* is for the ratio, or for the figure if there is no yardstick. MISSED means that the median does not meet it.
 - *CPU µs* is the processor time of a request in all processes of the server, and after the slash in those of the
   yardstick. It varies less than rates. For the client it is the time of the calling process for each call. The

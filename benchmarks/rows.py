@@ -121,8 +121,8 @@ def simple_row(
 ) -> Row:
     """The row of figures that were not taken of `Measured` rounds."""
     ratios = [ours / theirs for ours, theirs in zip(values, yardstick, strict=True)] if yardstick else []
-    spread = sorted(ratios or values)
-    tenth = len(spread) // 10
+    spread = ratios or values
+    low, *_, high = statistics.quantiles(spread, n=10, method="inclusive") if len(spread) > 1 else [*spread, *spread]
     return Row(
         name,
         database,
@@ -131,8 +131,8 @@ def simple_row(
         beside,
         statistics.median(yardstick) if yardstick else None,
         statistics.median(ratios) if ratios else None,
-        spread[tenth],
-        spread[-1 - tenth],
+        low,
+        high,
         target,
         len(values),
     )
