@@ -49,7 +49,9 @@ def logout(given: GivenCredentials, *, regenerate: bool, yes: bool) -> None:
     else:
         say(f"{location.path} was removed" if gone else f"{location.path} no longer has credentials")
     if not regenerate:
-        note("The API key is still valid: a copy of it works until you generate a new key in the settings.")
+        note(
+            "The API key is still valid: a copy of it works until you revoke it or generate a new one in the settings."
+        )
     if os.environ.get(KEY.variable):
         note(f"{KEY.variable} is set, and programs continue to use it.")
 
