@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks import bare
 from benchmarks.load import Credential
 from benchmarks.messages import PEOPLE, TEXT
 from benchmarks.population import CHANNEL, Population, populate
@@ -55,14 +56,16 @@ async def _verifying(plan: Plan, settings: Settings) -> list[Row]:
     async with server_data.opened(settings) as context:
         verifier = KeyVerifier(context.database, context.ring)
         looking = await _rounds(plan, lambda: verifier.verify(next(keys)))
+    nothing = await _rounds(plan, lambda: _ask(bare.application, "GET", "users/me", next(right), status=200))
     application = Application(settings)
     async with application.running():
-        asking = await _rounds(plan, lambda: _ask(application, "GET", "users/me", next(right), status=200))
-        refusing = await _rounds(plan, lambda: _ask(application, "GET", "users/me", next(wrong), status=401))
+        asking = await _rounds(plan, lambda: _ask(application.answer, "GET", "users/me", next(right), status=200))
+        refusing = await _rounds(plan, lambda: _ask(application.answer, "GET", "users/me", next(wrong), status=401))
     return [
         _part("`users/me`, called in the process", asking),
         _part("of it, looking up the key", looking),
         _part("a mistyped key, called in the process", refusing),
+        _part("a bare request, called in the process", nothing),
     ]
 
 
@@ -72,7 +75,7 @@ async def _sending(plan: Plan, settings: Settings) -> list[Row]:
     application = Application(settings)
     async with application.running():
         sending = await _rounds(
-            plan, lambda: _ask(application, "POST", "messages", next(senders), status=200, form=form)
+            plan, lambda: _ask(application.answer, "POST", "messages", next(senders), status=200, form=form)
         )
 
     async def rendering() -> None:
@@ -107,7 +110,7 @@ async def _rounds(plan: Plan, call: Call, *, at_once: int = AT_ONCE) -> list[Mea
 
 
 async def _ask(
-    application: Application, method: str, path: str, caller: Credential, *, status: int, form: bytes = b""
+    answer: bare.Application, method: str, path: str, caller: Credential, *, status: int, form: bytes = b""
 ) -> None:
     sent: list[MutableMapping[str, Any]] = []
 
@@ -139,7 +142,7 @@ async def _ask(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    await application.answer(scope, receive, send)
+    await answer(scope, receive, send)
     if sent[0]["status"] != status:
         raise RuntimeError(f"{method} {path} was answered with {sent[0]['status']}")
 
