@@ -115,6 +115,7 @@ def test_a_port_used_by_another_program_is_reported_in_one_line(data_dir: Path, 
     assert done.stderr.count("\n") == 1
     assert f"port {taken_port} of 127.0.0.1 is used by another program" in done.stderr
     assert "--port" in done.stderr
+    assert not data_dir.exists()
 
 
 @pytest.mark.soak
@@ -168,6 +169,7 @@ def test_a_host_of_another_machine_is_reported(data_dir: Path) -> None:
     done = run_keybearer("serve", "--data-dir", data_dir, "--host", "192.0.2.1", "--port", "0")
     assert done.returncode == 1
     assert "cannot listen on 192.0.2.1" in done.stderr
+    assert not data_dir.exists()
 
 
 def test_a_database_with_missing_secrets_is_not_given_new_ones(data_dir: Path) -> None:
@@ -286,6 +288,7 @@ def test_a_certificate_with_the_key_of_another_is_reported(
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", "0", *certificate)
     assert done.returncode == 1
     assert "are not a certificate and its key" in done.stderr
+    assert not data_dir.exists()
 
 
 def test_a_missing_certificate_is_reported(data_dir: Path, certificate: list[str], tmp_path: Path) -> None:
@@ -293,6 +296,7 @@ def test_a_missing_certificate_is_reported(data_dir: Path, certificate: list[str
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", "0", *certificate)
     assert done.returncode == 1
     assert "server.pem cannot be read" in done.stderr
+    assert not data_dir.exists()
 
 
 def test_development_mode_needs_the_flag_and_prints_a_warning(data_dir: Path) -> None:

@@ -58,13 +58,13 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
     An empty data directory is set up first. Raises KeybearerError before answering any request if the server cannot
     run.
     """
-    data_dir.make(settings.data_dir)
     with listening(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
+        check_tls(settings)
+        if settings.limits_url:
+            SharedWindows(settings.limits_url)  # reports here, and not in each worker, that its package is missing
+        data_dir.make(settings.data_dir)
         with data_dir.locked(settings.data_dir, site_of(settings)):
-            check_tls(settings)
-            if settings.limits_url:
-                SharedWindows(settings.limits_url)  # reports here, and not in each worker, that its package is missing
             lines = asyncio.run(_prepare(settings))
             _run(settings, listener, lines, tell)
 
