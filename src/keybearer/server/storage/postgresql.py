@@ -184,6 +184,12 @@ def _one_for_each_host(dsn: str) -> list[str]:
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
 
 
+_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
+"""Lets PostgreSQL plan a query when it is prepared, and again when the tables' statistics change. By itself, it plans a
+query that has an array anew each time, which takes as long as the look-up.
+"""
+
+
 class PostgreSQLLookup:
     """A query on a connection of its own, which is opened again after any failure."""
 
@@ -196,10 +202,13 @@ class PostgreSQLLookup:
 
     async def fetch(self, values: Sequence[Any]) -> Found:
         async with self._turn:
-            if self._connection is None or self._connection.has_ended():
-                self._connection = await self._driver.open(command_timeout=LOOKUP_TIMEOUT)
             connection, self._connection = self._connection, None
+            is_new = connection is None or connection.has_ended()
+            if is_new:
+                connection = await self._driver.open(command_timeout=LOOKUP_TIMEOUT)
             try:
+                if is_new:
+                    await connection.execute(_PLAN_ONCE)
                 rows: Sequence[Sequence[Any]] = await connection.fetch(self._statement, values)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection.terminate()
