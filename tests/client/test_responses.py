@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from keybearer import Secret
 from keybearer.client.flow.responses import DEFAULT_WAIT, CallContext, judge, retry_after
 from keybearer.client.flow.steps import Response
+from keybearer.client.models.api_keys import APIKey, NewAPIKey
 from keybearer.errors import ClientError
 
 KEY = "kbAAAAAAAAAAAAAAAAAAAAAAAA3zSVTW"
@@ -73,3 +74,20 @@ def test_any_envelope_is_an_answer_or_a_typed_error_without_the_secret(
 )
 def test_the_wait_is_as_long_as_the_server_asks(told: object, headers: dict[str, str], seconds: float) -> None:
     assert retry_after(Response(429, headers, b""), {"retry-after": told}) == seconds
+
+
+def test_answers_are_equal_if_their_fields_are_whatever_else_was_sent() -> None:
+    sent = {"id": 1, "name": "script", "scopes": ["read"], "is_account_key": False, "created_at": 1, "networks": []}
+    one, same = APIKey.parse(sent), APIKey.parse({**sent, "of_a_later_version": 1})
+    other = APIKey.parse({**sent, "name": "other"})
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert one != NewAPIKey.parse({"id": 1, "api_key": KEY})
+    assert len({one, same, other}) == 2
+
+
+def test_an_answer_shows_its_fields_without_secrets() -> None:
+    new = NewAPIKey.parse({"id": 7, "api_key": KEY})
+    assert repr(new).startswith("NewAPIKey(id=7, api_key=")
+    assert KEY not in repr(new)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from keybearer.client.models.base import Answer, Listing
+from keybearer.client.models.base import Answer, Listing, model
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class User(Answer):
     """A person or a bot. `email` may be a placeholder; `delivery_email` is the real one, if the caller may see it.
 
@@ -32,21 +30,21 @@ class User(Answer):
     date_joined: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Profile(User):
     """The caller's own account."""
 
     max_message_id: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class FoundUser(Answer):
     """An answer about one account."""
 
     user: User
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Members(Listing[User]):
     """The accounts of the organization, including bots and deactivated accounts."""
 
@@ -58,7 +56,7 @@ class Members(Listing[User]):
         return self.members
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class NewUser(Answer):
     """An account that was just created."""
 

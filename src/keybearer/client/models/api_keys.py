@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from keybearer.client.models.base import Answer, Listing
+from keybearer.client.models.base import Answer, Listing, model
 from keybearer.secret import Secret
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class APIKey(Answer):
     """An API key of an account, without its text. Times are in Unix seconds.
 
@@ -32,7 +30,7 @@ class APIKey(Answer):
     is_unused: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class APIKeys(Listing[APIKey]):
     """The API keys that work, the oldest first."""
 
@@ -44,7 +42,7 @@ class APIKeys(Listing[APIKey]):
         return self.api_keys
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class NewAPIKey(Answer):
     """A named key that was just created. Its text is shown nowhere else."""
 

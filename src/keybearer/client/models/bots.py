@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from keybearer.client.models.base import Answer, Listing
+from keybearer.client.models.base import Answer, Listing, model
 from keybearer.secret import Secret
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Bot(Answer):
     """One of the caller's own active bots. Zulip since feature level 474 sends no key: use `get_bot_api_key()`."""
 
@@ -25,7 +23,7 @@ class Bot(Answer):
         return self.username
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Bots(Listing[Bot]):
     """The caller's own active bots, the oldest first."""
 
@@ -37,7 +35,7 @@ class Bots(Listing[Bot]):
         return self.bots
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class NewBot(Answer):
     """A bot that was just created."""
 
@@ -45,7 +43,7 @@ class NewBot(Answer):
     api_key: Secret | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class IssuedKey(Answer):
     """An API key that the server has shown or has just issued."""
 

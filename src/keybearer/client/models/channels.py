@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from keybearer.client.models.base import Answer, Listing
+from keybearer.client.models.base import Answer, Listing, model
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Stream(Answer):
     """A channel, which Zulip's API calls a stream."""
 
@@ -20,7 +19,7 @@ class Stream(Answer):
     is_web_public: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Streams(Listing[Stream]):
     """Channels of the organization that the caller may see."""
 
@@ -32,7 +31,7 @@ class Streams(Listing[Stream]):
         return self.streams
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Subscription(Stream):
     """A channel that the caller is subscribed to."""
 
@@ -41,7 +40,7 @@ class Subscription(Stream):
     pin_to_top: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Subscriptions(Listing[Subscription]):
     """The channels that the caller is subscribed to."""
 
@@ -53,7 +52,7 @@ class Subscriptions(Listing[Subscription]):
         return self.subscriptions
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class SubscriptionChange(Answer):
     """Who was subscribed or unsubscribed: the names of the channels, by account."""
 
@@ -64,14 +63,14 @@ class SubscriptionChange(Answer):
     not_removed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class StreamID(Answer):
     """The ID of a channel."""
 
     stream_id: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Topic(Answer):
     """A topic of a channel and its newest message."""
 
@@ -79,7 +78,7 @@ class Topic(Answer):
     max_id: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Topics(Listing[Topic]):
     """The topics of a channel, the most recent first."""
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from keybearer.client.models.base import Answer, Listing
+from keybearer.client.models.base import Answer, Listing, model
 from keybearer.client.models.messages import Message
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Queue(Answer):
     """An event queue, and the initial state that was requested with it."""
 
@@ -18,7 +16,7 @@ class Queue(Answer):
     event_queue_longpoll_timeout_seconds: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Event(Answer):
     """An event. `message` is set for events of type `message`."""
 
@@ -29,7 +27,7 @@ class Event(Answer):
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Events(Listing[Event]):
     """The events that one request to an event queue returned."""
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from keybearer.client.models.base import Answer, Listing
+from keybearer.client.models.base import Answer, Listing, model
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class SentMessage(Answer):
     """A message that the server has accepted."""
 
     id: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Reaction(Answer):
     """An emoji that an account added to a message."""
 
@@ -25,7 +24,7 @@ class Reaction(Answer):
     user_id: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Message(Answer):
     """A message. `type` is `stream` or `private`; `display_recipient` is the channel's name, or the people."""
 
@@ -51,7 +50,7 @@ class Message(Answer):
         return self.subject
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class FoundMessage(Answer):
     """One message. `raw_content` is its Markdown text."""
 
@@ -59,7 +58,7 @@ class FoundMessage(Answer):
     raw_content: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Messages(Listing[Message]):
     """Messages around an anchor, the oldest first."""
 
@@ -76,14 +75,14 @@ class Messages(Listing[Message]):
         return self.messages
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class RenderedMessage(Answer):
     """Markdown that the server has rendered as HTML."""
 
     rendered: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class UploadedFile(Answer):
     """A file on the server. Link to it in a message as `[name](url)`; the URL is a path on the server."""
 

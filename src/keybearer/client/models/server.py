@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from keybearer.client.models.base import Answer
+from keybearer.client.models.base import Answer, model
 from keybearer.secret import Secret
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class ServerSettings(Answer):
     """The public settings of a server."""
 
@@ -24,7 +23,7 @@ class ServerSettings(Answer):
     external_authentication_methods: Any = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class FetchedKey(Answer):
     """An account's API key, fetched with its password. `email` is the one to write into a zuliprc."""
 
