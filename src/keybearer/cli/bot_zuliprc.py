@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keybearer.cli.connection import waiting_for
@@ -20,6 +20,7 @@ from keybearer.store.home import expand
 from keybearer.store.obstacles import require_replaceable
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
 from keybearer.zuliprc.document import render_zuliprc
+from keybearer.zuliprc.fields import CLIENT_BUNDLE
 from keybearer.zuliprc.resolver import Resolution
 
 STDOUT = "-"
@@ -81,6 +82,9 @@ class BotZuliprc:
             error.hint = f"Nothing is lost: `keybearer bot zuliprc {self.bot.user_id} --output FILE` writes it again"
             raise
         tls = self.client.credentials.tls if self.client.credentials else TLSOptions()
+        # A bundle of another program's variable is a setting of the machine, as `export` has it.
+        if tls.cert_bundle in map(os.environ.get, CLIENT_BUNDLE.fallbacks):
+            tls = replace(tls, cert_bundle=None)
         if tls != TLSOptions():
             note("Your own TLS settings are not in it. The bot may need its own on its machine.")
 

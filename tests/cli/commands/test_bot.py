@@ -7,6 +7,7 @@ import re
 import stat
 from typing import Any
 
+import certifi
 import pytest
 
 import keybearer
@@ -135,6 +136,12 @@ def test_the_zuliprc_is_written_to_a_private_file(town: Town, person: Person, bo
     assert done.out == f"{output}: {bot['email']} at {town.site}\n"
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
     assert bot["full_name"] in person.run("whoami", "-c", str(output)).out
+
+
+def test_only_tls_settings_of_ones_own_are_mentioned(person: Person, bot: dict[str, Any]) -> None:
+    command = ("bot", "zuliprc", bot["email"], "--output", str(person.run.home / "botrc"), "--yes")
+    assert "TLS settings" not in person.run(*command, REQUESTS_CA_BUNDLE=certifi.where()).err
+    assert "TLS settings" in person.run(*command, ZULIP_CERT_BUNDLE=certifi.where()).err
 
 
 def test_ones_own_zuliprc_is_not_replaced_by_a_bots(person: Person, bot: dict[str, Any]) -> None:
