@@ -143,7 +143,7 @@ def _holds_in_postgresql(element: _Holds, compiler: SQLCompiler, **options: Any)
     return f"(strpos({compiler.process(element.clauses, **options)}) > 0)"
 
 
-def holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+def holds(column: ColumnElement[str], text: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the column contains the text, in any case as far as the database knows it.
 
     SQLite compares a pattern of LIKE letter by letter at each place: a thousand letters take a hundred times as long.

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, case, cast, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Text, bindparam, case, cast, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -47,7 +47,7 @@ class NewMessage:
     has_attachment: bool = False
 
 
-def from_row(row: Row[Any]) -> Message:
+def from_row(row: Sequence[Any]) -> Message:
     """The value of a row that begins with `COLUMNS`."""
     (message_id, realm_id, sender_id, channel_id, conversation_id, topic, content, rendered, sent_at, client,
      edited_at, edits, members) = row[: len(COLUMNS)]  # fmt: skip

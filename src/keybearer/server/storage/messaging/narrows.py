@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from functools import lru_cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -15,39 +15,27 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    exists,
-    false,
     func,
     literal,
     not_,
-    or_,
     select,
-    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.limits import MOST_TEXT
-from keybearer.server.domain.messaging.channels import name_key
-from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message, conversation_key
-from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
-from keybearer.server.domain.messaging.user_topics import TopicPolicy
+from keybearer.server.domain.messaging.messages import Flag, Message
+from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.domain.pacing import paced
-from keybearer.server.storage.dialect import among, holds
+from keybearer.server.storage.dialect import among_given
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
+from keybearer.server.storage.messaging.narrow_terms import ME, Piece, condition_of, has_flag, piece_of, values_of
 from keybearer.server.storage.messaging.tables import (
-    channels,
-    conversation_members,
-    conversations,
     copies,
     messages,
-    reactions,
-    subscriptions,
-    user_topics,
 )
-from keybearer.server.storage.visibility import sees_message
-
-Condition = ColumnElement[bool]
+from keybearer.server.storage.prepared import Prepared
+from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_message, viewer_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,166 +66,88 @@ class View:
         return any(term.operator in ("channel", "channels") and not term.negated for term in self.terms)
 
 
-def _source(view: View) -> Any:  # noqa: ANN401  SQLAlchemy's own type
-    mine = and_(copies.c.message_id == messages.c.id, copies.c.account_id == view.account_id)
-    return SOURCE.outerjoin(copies, mine)
-
-
-def _conditions(view: View) -> list[Condition]:
-    found = [sees_message(view.viewer), *(_condition(view, term) for term in view.terms)]
-    return found if view.shows_uncopied else [copies.c.account_id.is_not(None), *found]
-
-
-def _condition(view: View, term: Term) -> Condition:
-    found = _CONDITIONS[term.operator](view, term.operand)
-    return not_(func.coalesce(found, false())) if term.negated else found
-
-
-def _has_flag(flag: Flag) -> Condition:
-    # A message without a copy counts as read.
-    return func.coalesce(copies.c.flags, Flag.READ.value).bitwise_and(flag.value) != 0
-
-
-def _is(view: View, operand: object) -> Condition:
-    return {
-        "dm": messages.c.conversation_id.is_not(None),
-        "starred": _has_flag(Flag.STARRED),
-        "unread": not_(_has_flag(Flag.READ)),
-        "mentioned": _has_flag(ANY_MENTION),
-        "alerted": _has_flag(Flag.HAS_ALERT_WORD),
-        "followed": _has_chosen(view, TopicPolicy.FOLLOWED),
-        "resolved": messages.c.topic.startswith(RESOLVED_PREFIX),
-        "muted": or_(
-            _has_chosen(view, TopicPolicy.MUTED),
-            and_(
-                exists().where(
-                    subscriptions.c.channel_id == messages.c.channel_id,
-                    subscriptions.c.account_id == view.account_id,
-                    subscriptions.c.is_muted,
-                ),
-                not_(_has_chosen(view, TopicPolicy.UNMUTED, TopicPolicy.FOLLOWED)),
-            ),
-        ),
-    }[str(operand)]
-
-
-def _has_chosen(view: View, *policies: TopicPolicy) -> Condition:
-    """Whether the account has chosen one of these policies for the message's topic."""
-    return exists().where(
-        user_topics.c.account_id == view.account_id,
-        user_topics.c.channel_id == messages.c.channel_id,
-        user_topics.c.topic_key == messages.c.topic_key,
-        user_topics.c.policy.in_([policy.value for policy in policies]),
-    )
-
-
-def _has(_view: View, operand: object) -> Condition:
-    if operand == "reaction":
-        return exists().where(reactions.c.message_id == messages.c.id)
-    return {
-        "link": messages.c.has_link,
-        "image": messages.c.has_image,
-        "attachment": messages.c.has_attachment,
-    }[str(operand)].is_(True)
-
-
-def _dm(view: View, operand: object) -> Condition:
-    assert isinstance(operand, tuple)
-    return conversations.c.members_key == conversation_key({*map(int, operand), view.account_id})
-
-
-def _dm_including(_view: View, operand: object) -> Condition:
-    assert isinstance(operand, tuple)
-    wanted = {*map(int, operand)}
-    members = conversation_members.c
-    having_all = (
-        select(members.conversation_id)
-        .where(among(members.account_id, wanted))
-        .group_by(members.conversation_id)
-        .having(func.count() == len(wanted))
-    )
-    return messages.c.conversation_id.in_(having_all) if wanted else true()
-
-
-def _search(_view: View, operand: object) -> Condition:
-    return and_(
-        true(),
-        *(
-            or_(holds(messages.c.content, word), holds(messages.c.topic, word))
-            for word in Term("search", str(operand)).words
-        ),
-    )
-
-
-_CONDITIONS: dict[str, Callable[[View, object], Condition]] = {
-    "channel": lambda _view, operand: messages.c.channel_id == operand,
-    "channels": lambda _view, _operand: messages.c.channel_id.in_(
-        select(channels.c.id).where(channels.c.is_private.is_(False))
-    ),
-    "topic": lambda _view, operand: and_(
-        messages.c.channel_id.is_not(None), messages.c.topic_key == name_key(str(operand))
-    ),
-    "sender": lambda _view, operand: messages.c.sender_id == operand,
-    "dm": _dm,
-    "dm-including": _dm_including,
-    "is": _is,
-    "has": _has,
-    "in": lambda view, operand: true() if operand == "all" else not_(_is(view, "muted")),
-    "id": lambda _view, operand: messages.c.id == operand,
-    "near": lambda _view, _operand: true(),
-    "search": _search,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Messages in the requested order. `is_cut` means that there are more than one answer has room for."""
-
-    messages: Sequence[Message]
-    is_cut: bool
-
-
 class _Part(Enum):
-    """Which messages on one side of an anchor."""
+    """Which messages of a narrow a statement finds."""
 
     BEFORE = auto()
     UP_TO = auto()
     AFTER = auto()
+    SOME = auto()
+    FIRST_UNREAD = auto()
+    FIRST_SINCE = auto()
 
 
-async def find_before(connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool) -> Page:
-    """The messages before an anchor (and at it), newest first."""
-    statement = _beside_anchor(view, _Part.UP_TO if inclusive else _Part.BEFORE)
-    return await _page(connection, statement, {"anchor": anchor, "limit": limit})
+class _Shape(NamedTuple):
+    """What a statement depends on, apart from numbers and texts."""
+
+    kind: ViewerKind
+    pieces: tuple[Piece, ...]
+    shows_uncopied: bool
+    part: _Part
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether clients often ask like this. There are few such shapes, even if everybody asks in all of them."""
+        operators = tuple(piece.operator for piece in self.pieces)
+        return (
+            (len(operators) < 2 or (len(operators) == 2 and operators[0] == "channel"))
+            and not any(piece.negated for piece in self.pieces)
+            and all(piece.detail == 1 for piece in self.pieces if piece.operator == "search")
+        )
 
 
-async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page:
-    """The messages after an anchor, oldest first."""
-    return await _page(connection, _beside_anchor(view, _Part.AFTER), {"anchor": anchor, "limit": limit})
+def _parameters(view: View) -> dict[str, object]:
+    found: dict[str, object] = dict(viewer_parameters(view.viewer))
+    for number, term in enumerate(view.terms):
+        found |= values_of(view.account_id, f"operand{number}", term)
+    return found
 
 
-async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Page:
-    """Those of several messages that are visible through the narrow, oldest first."""
-    return await _page(connection, _as_many_as_fit(view, among(messages.c.id, message_ids), messages.c.id.asc()), {})
-
-
-@lru_cache(maxsize=128)
-def _beside_anchor(view: View, part: _Part) -> Select[Any]:
-    """The statement for one side of an anchor. It is cached, because building it takes longer than answering it, and
-    clients that read on send it again. It depends on nothing in the database.
+def _statement(view: View, part: _Part) -> Prepared:
+    """The statement for a part of the narrow. It is kept if it is a usual one, because building it takes longer than
+    answering it. Others are built each time: what narrows consist of has no end, and would fill the memory.
     """
-    anchor, limit = bindparam("anchor", type_=Integer), bindparam("limit", type_=Integer)
-    if part is _Part.AFTER:
-        return _as_many_as_fit(view, messages.c.id > anchor, messages.c.id.asc(), limit=limit)
-    at = messages.c.id <= anchor if part is _Part.UP_TO else messages.c.id < anchor
-    return _as_many_as_fit(view, at, messages.c.id.desc(), limit=limit)
+    shape = _Shape(kind_of(view.viewer), tuple(map(piece_of, view.terms)), view.shows_uncopied, part)
+    return _usual(shape) if shape.is_usual else Prepared(partial(_build, shape))
+
+
+@cache
+def _usual(shape: _Shape) -> Prepared:
+    return Prepared(partial(_build, shape))
+
+
+def _build(shape: _Shape) -> Select[Any]:
+    mine = and_(copies.c.message_id == messages.c.id, copies.c.account_id == ME)
+    source = SOURCE.outerjoin(copies, mine)
+    where = [kind_sees_message(shape.kind)]
+    where += [condition_of(f"operand{number}", piece) for number, piece in enumerate(shape.pieces)]
+    if not shape.shows_uncopied:
+        where.insert(0, copies.c.account_id.is_not(None))
+    if shape.part is _Part.FIRST_UNREAD:
+        where += [copies.c.account_id.is_not(None), not_(has_flag(Flag.READ))]
+        return select(func.min(messages.c.id)).select_from(source).where(*where)
+    if shape.part is _Part.FIRST_SINCE:
+        where.append(messages.c.sent_at >= bindparam("moment", type_=messages.c.sent_at.type))
+        return select(func.min(messages.c.id)).select_from(source).where(*where)
+    wanted = select(messages.c.id).select_from(source).where(_IN_PART[shape.part], *where)
+    is_older = shape.part in (_Part.BEFORE, _Part.UP_TO)
+    limit = None if shape.part is _Part.SOME else bindparam("limit", type_=Integer)
+    return _as_many_as_fit(wanted, messages.c.id.desc() if is_older else messages.c.id.asc(), limit)
+
+
+_ANCHOR = bindparam("anchor", type_=Integer)
+_IN_PART = {
+    _Part.BEFORE: messages.c.id < _ANCHOR,
+    _Part.UP_TO: messages.c.id <= _ANCHOR,
+    _Part.AFTER: messages.c.id > _ANCHOR,
+    _Part.SOME: among_given(messages.c.id, "message_ids"),
+}
 
 
 def _as_many_as_fit(
-    view: View, where: Condition, order: ColumnElement[Any], *, limit: ColumnElement[int] | None = None
+    wanted: Select[Any], order: ColumnElement[Any], limit: ColumnElement[int] | None = None
 ) -> Select[Any]:
-    """The first of the messages, as many as there is room for, but always at least one."""
-    wanted = select(messages.c.id).select_from(_source(view)).where(where, *_conditions(view))
+    """The first of these messages, as many as there is room for, but always at least one."""
     wanted_ids = wanted.order_by(order).limit(limit).subquery()
     size = sum(map(func.length, (messages.c.content, messages.c.rendered, messages.c.edits)), start=literal(0))
     sized = (
@@ -258,29 +168,43 @@ def _as_many_as_fit(
     )
 
 
-async def _page(connection: AsyncConnection, statement: Select[Any], parameters: Mapping[str, int]) -> Page:
-    rows = (await connection.execute(statement, parameters)).all()
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages in the requested order. `is_cut` means that there are more than one answer has room for."""
+
+    messages: Sequence[Message]
+    is_cut: bool
+
+
+async def find_before(connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool) -> Page:
+    """The messages before an anchor (and at it), newest first."""
+    part = _Part.UP_TO if inclusive else _Part.BEFORE
+    return await _page(connection, view, part, anchor=anchor, limit=limit)
+
+
+async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page:
+    """The messages after an anchor, oldest first."""
+    return await _page(connection, view, _Part.AFTER, anchor=anchor, limit=limit)
+
+
+async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Page:
+    """Those of several messages that are visible through the narrow, oldest first."""
+    return await _page(connection, view, _Part.SOME, message_ids=sorted(set(message_ids)))
+
+
+async def _page(connection: AsyncConnection, view: View, part: _Part, **parameters: object) -> Page:
+    rows = await _statement(view, part).rows(connection, **_parameters(view), **parameters)
     found = await paced(from_row, rows)
-    return Page(found, is_cut=bool(rows) and rows[0].wanted > len(found))
+    return Page(found, is_cut=bool(rows) and rows[0][-1] > len(found))
 
 
 async def first_unread(connection: AsyncConnection, view: View) -> int | None:
     """The oldest message in the narrow that the account has not read."""
-    found = await connection.execute(
-        select(func.min(messages.c.id))
-        .select_from(_source(view))
-        .where(*_conditions(view), copies.c.account_id.is_not(None), not_(_has_flag(Flag.READ)))
-    )
-    unread: int | None = found.scalar_one()
-    return unread
+    (unread,) = await _statement(view, _Part.FIRST_UNREAD).values(connection, **_parameters(view))
+    return None if unread is None else int(unread)
 
 
 async def first_since(connection: AsyncConnection, view: View, moment: datetime) -> int | None:
     """The first message in the narrow that was sent at this moment or later."""
-    found = await connection.execute(
-        select(func.min(messages.c.id))
-        .select_from(_source(view))
-        .where(*_conditions(view), messages.c.sent_at >= moment)
-    )
-    first: int | None = found.scalar_one()
-    return first
+    (first,) = await _statement(view, _Part.FIRST_SINCE).values(connection, **_parameters(view), moment=moment)
+    return None if first is None else int(first)
