@@ -180,7 +180,8 @@ class Lifecycle(RuleBasedStateMachine):
         if not may:
             return
         new = Key(answer.json()["id"], key.holder, answer.json()["api_key"], key.scopes, key.end, is_account_key=False)
-        new.created_with, new.replaced = key.created_with, key
+        # A key that replaces itself has created its successor.
+        new.created_with, new.replaced = key if by is key else key.created_with, key
         if key.replaced is not None:
             key.replaced.is_revoked = True
         key.is_replaced, key.end = True, min(key.end, self.step + overlap)

@@ -35,8 +35,11 @@ SHORT = 0.02
 STEPS = 4000
 """Steps of SQLite's virtual machine between two looks at the clock: some ten microseconds, unless they read texts."""
 
-STATEMENTS = 1024
-"""Compiled statements that a process caches, and prepared ones that a connection caches."""
+COMPILED_STATEMENTS = 1024
+"""Statements that SQLAlchemy has compiled, which a process caches."""
+
+PREPARED_STATEMENTS = 256
+"""Statements that SQLite has prepared, which a connection caches. A long one takes some 20 kB."""
 
 Result = TypeVar("Result")
 
@@ -151,11 +154,11 @@ class InlineDialect(SQLiteDialect_pysqlite):
         return hash(InlineDialect)
 
     def connect(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as SQLAlchemy has it
-        own = {"factory": FileConnection, "check_same_thread": False, "cached_statements": STATEMENTS}
+        own = {"factory": FileConnection, "check_same_thread": False, "cached_statements": PREPARED_STATEMENTS}
         return super().connect(*arguments, **{**options, **own})
 
 
-_COMPILED: LRUCache[Any, Any] = LRUCache(STATEMENTS)
+_COMPILED: LRUCache[Any, Any] = LRUCache(COMPILED_STATEMENTS)
 """Compiled statements of all engines of the process. The engines for reading and for writing have many in common."""
 
 registry.register("sqlite.inline", __name__, InlineDialect.__name__)
