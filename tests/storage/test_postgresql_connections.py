@@ -116,3 +116,36 @@ async def test_a_connection_that_ends_during_a_transaction_fails_only_that_one(
             await connection.execute(text("SELECT 1"))
     assert await backend(database) != process
     assert database.connections_in_use() == {"reader": 0, "writer": 0}
+
+
+async def test_connections_that_the_server_ends_again_and_again_are_an_outage_and_no_error_of_ours(
+    database: Database, postgresql_server: PostgreSQLServer
+) -> None:
+    name = await name_of(database)
+    others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608  our own
+    is_over = asyncio.Event()
+
+    async def work() -> int:
+        failures = 0
+        while not is_over.is_set():
+            try:
+                async with database.write() as connection:
+                    assert isinstance(connection, DirectConnection)
+                    await connection.ask("SELECT 1", ())
+            except StorageError:
+                failures += 1
+            await asyncio.sleep(0.001)
+        return failures
+
+    working = [asyncio.create_task(work()) for _ in range(AT_ONCE)]
+    for _ in range(30):
+        await asyncio.to_thread(postgresql_server.execute, others)
+    is_over.set()
+    await asyncio.gather(*working)
+    assert database.connections_in_use() == {"reader": 0, "writer": 0}
+
+
+async def name_of(database: Database) -> str:
+    async with database.read() as reading:
+        name: str = (await reading.execute(text("SELECT current_database()"))).scalar_one()
+        return name

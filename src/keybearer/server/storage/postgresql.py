@@ -210,7 +210,7 @@ class PostgreSQLLookup:
                 if is_new:
                     await connection.execute(_PLAN_ONCE)
                 rows: Sequence[Sequence[Any]] = await connection.fetch(self._statement, values)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except postgresql_errors.LOST:
                 connection.terminate()
                 raise postgresql_errors.cannot_be_used() from None
             except BaseException:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import final
 
-import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -44,21 +43,27 @@ class Connections:
         self.in_use += 1
         try:
             connection = await self._connected()
-            try:
-                await connection.raw.execute(self._begin)
-                yield connection
-                await _commit(connection)
-            except GeneratorExit:  # nothing can be awaited
-                connection.raw.terminate()
-                raise
-            except BaseException:
-                # A caller that hangs up cancels this task, perhaps several times.
-                await asyncio.shield(self._roll_back(connection))
-                raise
-            await self._keep(connection)
-        finally:
-            self.in_use -= 1
-            self._turns.release()
+        except BaseException:
+            self._give_back_turn()
+            raise
+        try:
+            await connection.raw.execute(self._begin)
+            yield connection
+            await _commit(connection)
+        except GeneratorExit:  # nothing can be awaited
+            connection.raw.terminate()
+            self._give_back_turn()
+            raise
+        except BaseException:
+            # A caller that hangs up cancels this task, perhaps several times.
+            await asyncio.shield(self._roll_back(connection))
+            raise
+        await self._keep(connection)
+        self._give_back_turn()
+
+    def _give_back_turn(self) -> None:
+        self.in_use -= 1
+        self._turns.release()
 
     async def _connected(self) -> PostgreSQLConnection:
         """An open connection. SQLAlchemy's own check would ask the server; the socket tells the same."""
@@ -73,13 +78,15 @@ class Connections:
         return opened
 
     async def _roll_back(self, connection: PostgreSQLConnection) -> None:
+        """End a transaction that failed, and give its turn back. Whatever happens, no transaction stays open."""
+        has_ended = False
         try:
-            await connection.raw.execute("ROLLBACK")
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            connection.raw.terminate()
-            await _close(connection)
-        else:
-            await self._keep(connection)
+            with suppress(Exception):  # the error that the caller gets says more
+                await connection.raw.execute("ROLLBACK")
+                has_ended = True
+        finally:
+            await (self._keep(connection) if has_ended else _close(connection))
+            self._give_back_turn()
 
     async def _keep(self, connection: PostgreSQLConnection) -> None:
         if self._is_disposed or connection.invalidated:
@@ -102,5 +109,6 @@ async def _commit(connection: PostgreSQLConnection) -> None:
 
 
 async def _close(connection: PostgreSQLConnection) -> None:
+    connection.raw.terminate()  # nothing is left to say, and the other end may be gone
     with suppress(Exception):
         await connection.close()

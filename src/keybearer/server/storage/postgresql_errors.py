@@ -8,7 +8,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from keybearer.errors import StorageError
 
-_OUTAGE_ERRORS = (OperationalError, InterfaceError, InternalError, TimeoutError, OSError, asyncpg.InterfaceError)
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises if a connection can no longer be used. It raises InternalClientError for a connection that the
+server has just ended between two statements.
+"""
+
+_OUTAGE_ERRORS = (
+    OperationalError,
+    InterfaceError,
+    InternalError,
+    TimeoutError,
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _OUTAGES = ("08", "25006", "40", "53", "55", "57", "58", "XX")
 """How the server's codes for its own failures begin: no connection, read-only, rolled back, out of resources, not
 ready, stopped by its operator, disk failure, internal error (PostgreSQL's appendix A).
