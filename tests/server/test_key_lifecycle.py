@@ -128,6 +128,18 @@ class Lifecycle(RuleBasedStateMachine):
             doomed += [each for each in self.keys if each.created_with is key and each not in doomed]
             doomed += [key.replaced] if key.replaced is not None else []
 
+    def creator_of_line(self, key: Key) -> Key | None:
+        while key.created_with is not None and key.created_with is key.replaced:
+            key = key.created_with
+        return key.created_with
+
+    def key_above(self, by: Key) -> Key | None:
+        """The key that an account key ends with which this key generates."""
+        above = by.created_with if by.is_account_key else by
+        while above is not None and above.is_revoked:
+            above = next((key for key in self.keys if key.replaced is above), None)
+        return above
+
     def end_all_of(self, holder: str) -> None:
         self.end_with_all_created(*(key for key in self.keys if key.holder == holder))
 
@@ -140,13 +152,11 @@ class Lifecycle(RuleBasedStateMachine):
     def give_new_account_key(self, holder: str, *, by: Key | None = None) -> None:
         known = self.run(self.server.known(self.accounts[holder].email))
         self.end_all_of(holder)
+        above = None if by is None else self.key_above(by)
         self.accounts[holder] = known
         listed = self.ask_admin("GET", "/api/v1/api_keys").json()["api_keys"]
         (key_id,) = [each["id"] for each in listed if each["user_id"] == known.id and each["is_account_key"]]
-        new = Key(key_id, holder, known.api_key)
-        if by is not None:
-            new.created_with = by.created_with if by.is_account_key else by
-        self.keys.append(new)
+        self.keys.append(Key(key_id, holder, known.api_key, created_with=above))
 
     # Actions
 
@@ -181,7 +191,7 @@ class Lifecycle(RuleBasedStateMachine):
             return
         new = Key(answer.json()["id"], key.holder, answer.json()["api_key"], key.scopes, key.end, is_account_key=False)
         # A key that replaces itself has created its successor.
-        new.created_with, new.replaced = key if by is key else key.created_with, key
+        new.created_with, new.replaced = key if by is key else self.creator_of_line(key), key
         if key.replaced is not None:
             key.replaced.is_revoked = True
         key.is_replaced, key.end = True, min(key.end, self.step + overlap)
@@ -200,7 +210,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(number=numbers, other=numbers)
     def revoke(self, number: int, other: int) -> None:
         key, by = self.key_at(number), self.key_at(other)
-        may = self.may_handle_keys_of(key.holder, by) and self.is_live(key) and not key.is_account_key
+        may = self.may_handle_keys_of(key.holder, by) and not key.is_revoked and not key.is_account_key
         answer = self.ask(by, "DELETE", f"{self.path_of(key.holder, by)}/{key.id}")
         assert (answer.status_code == 200) is may, answer.text
         if may:
@@ -220,7 +230,7 @@ class Lifecycle(RuleBasedStateMachine):
         path = "/api/v1/api_keys/revoke_by_possession"
         client = self.server.client(address=f"203.0.{next(self.names) % 250}.7")
         assert self.run(client.post(path, data={"api_key": key.text})).status_code == 200
-        if self.is_live(key):
+        if not key.is_revoked:
             self.end_with_all_created(key)
 
     @rule(holder=whose)

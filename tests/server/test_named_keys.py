@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from keybearer.secret import Secret
 from keybearer.server.api.named_keys import ENDPOINTS
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
@@ -19,7 +20,7 @@ from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.named_keys import NewKey
-from keybearer.server.services import key_lists, named_keys, sessions
+from keybearer.server.services import invitations, joining, key_lists, multiuse_invitations, named_keys, sessions
 from keybearer.server.services.housekeeping import mail_about_ends
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.storage import api_keys, devices
@@ -382,8 +383,102 @@ async def test_an_account_that_loses_its_account_key_loses_its_devices_and_its_o
     async with server.context.reading() as connection:
         assert not await devices.find_all(connection, polly.id)
     mail = [mail for mail in await server.mails() if mail.recipient == polly.email][-1]
-    assert "revoked your account key" in mail.body
-    assert "Generate a new one" in mail.body
+    assert "was revoked by Olive" in mail.body
+    assert "your own" in mail.body
+    assert "Generate new ones" in mail.body
+
+
+async def test_one_mail_lists_the_bots_whose_account_keys_ended_with_a_found_key(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    key = await issued(server, hamlet.auth, scopes=ALL, expires_in_days="null")
+    for number in range(30):
+        made = form(full_name=f"Bot {number}", short_name=f"bot{number}", bot_type=1)
+        assert (await server.client().post("/api/v1/bots", auth=key.auth, data=made)).status_code == 200
+    await server.client().post(POSSESSION, data={"api_key": key.api_key})
+    mails = [mail for mail in await server.mails() if mail.recipient == hamlet.email]
+    assert [mail.subject for mail in mails] == [
+        "An API key of yours was found and revoked",
+        "API keys of yours have ended",
+    ]
+    assert "was revoked by somebody who had it" in mails[1].body
+    assert "of your bot Bot 0\n" in mails[1].body
+    assert "and 10 more" in mails[1].body
+
+
+async def test_an_invitation_and_the_key_of_those_who_joined_by_it_end_with_the_key_that_sent_it(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    olive = await server.add_person("olive", Role.OWNER)
+    key = await issued(server, olive.auth, scopes=ALL, expires_in_days="null")
+    origin = RequestOrigin("198.51.100.7", "")
+    caller = Caller(olive.account, key_id=key.id)
+    (_, token), (_, waiting) = await invitations.invite(server.context, caller, ["a@example.com", "b@example.com"])
+    _, several = await multiuse_invitations.create(server.context, caller)
+    password = Secret("thirty warm rabbits")
+    await joining.accept(server.context, token, full_name="Ada", password=password, origin=origin)
+    ada = await server.known("a@example.com")
+    assert await is_accepted(server, ada)
+    await server.client().delete(f"{OWN}/{key.id}", auth=olive.auth)
+    assert not await is_accepted(server, ada)
+    assert await joining.find(server.context, waiting) is None
+    assert await joining.find(server.context, several) is None
+
+
+async def test_a_new_account_key_does_not_end_with_a_key_that_has_ended(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    olive, iago = await server.add_person("olive", Role.OWNER), await server.add_person("iago", Role.ADMINISTRATOR)
+    polly = await server.add_person("polly", Role.ADMINISTRATOR)
+    key = await issued(server, iago.auth, scopes=ALL, expires_in_days="null")
+    client = server.client()
+    await client.delete(f"/api/v1/users/{polly.id}", auth=olive.auth)
+    await client.post(f"/api/v1/users/{polly.id}/reactivate", auth=key.auth)
+    polly = await server.known(polly.email)
+    await client.delete(f"/api/v1/users/{iago.id}", auth=olive.auth)
+    ending_itself = await client.post(f"/api/v1/users/{iago.id}/reactivate", auth=polly.auth)
+    assert ending_itself.json()["msg"].startswith("Your API key would end with those of this account")
+    await client.post(f"/api/v1/users/{iago.id}/reactivate", auth=olive.auth)
+    assert not await is_accepted(server, polly)
+    async with server.context.reading() as connection:
+        found = await api_keys.find_account_key(connection, iago.id)
+    assert found is not None
+    assert found.created_with is None
+
+
+async def test_what_the_owner_put_in_place_of_a_key_stays_when_that_key_is_revoked(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    first = await issued(server, hamlet.auth)
+    second = await replaced(server, first, first.auth, f"{CURRENT}/regenerate")
+    third = await replaced(server, second, hamlet.auth, f"{OWN}/{second.id}/regenerate", overlap_seconds=3600)
+    await server.client().delete(f"{OWN}/{second.id}", auth=hamlet.auth)
+    assert [await is_accepted(server, each) for each in (first, second, third)] == [False, False, True]
+
+
+async def replaced(server: InProcessServer, key: NamedKey, auth: tuple[str, str], path: str, **fields: Any) -> NamedKey:
+    answer = await post(server, path, auth, **fields)
+    assert answer.status_code == 200, answer.text
+    return NamedKey(answer.json()["id"], key.email, answer.json()["api_key"])
+
+
+async def test_an_expired_key_can_be_revoked_with_what_was_created_with_it(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    keys = [await issued(server, hamlet.auth, scopes=ALL, expires_in_days="null") for _ in range(2)]
+    path = f"/api/v1/bots/{bot.id}/api_key/regenerate"
+    for key, found in zip(keys, (False, True), strict=True):
+        assert (await server.client().post(path, auth=key.auth)).status_code == 200
+        bot = await server.known(bot.email)
+        await expire(server, key.id)
+        assert await is_accepted(server, bot)
+        if found:
+            await server.client().post(POSSESSION, data={"api_key": key.api_key})
+        else:
+            assert (await server.client().delete(f"{OWN}/{key.id}", auth=hamlet.auth)).status_code == 200
+        assert not await is_accepted(server, bot)
 
 
 async def test_a_new_account_key_ends_every_key_of_the_account(server_on_each: InProcessServer) -> None:

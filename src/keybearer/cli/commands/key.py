@@ -197,7 +197,7 @@ def revoke(given: GivenCredentials, *, key_id: int, yes: bool, bot: str | None) 
         one = holder.find(key_id)
         used = key_display.moment(one.last_used_at, "never")
         refused = f"{key_display.name_of(one)}, last used {used}, will be refused at once"
-        question = f"{refused}, as will every key that was created with it. Revoke it?"
+        question = f"{refused}, as will every key that was created with it, also of bots and other people. Revoke it?"
         if not agreed(question, yes=yes):
             raise KeybearerError("The key was not revoked", hint="It still works")
         with waiting_for(client):

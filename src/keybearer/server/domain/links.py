@@ -66,7 +66,8 @@ DEFAULT_CHANNELS = Joins()
 class Link:
     """A link as stored. Only the people who were given it know its token.
 
-    `made_by_link` is the multi-use invitation that requested this invitation.
+    `made_by_link` is the multi-use invitation that requested this invitation, `created_with` the named key that the
+    invitation and the account keys of those who join by it end with.
     """
 
     id: int
@@ -80,3 +81,4 @@ class Link:
     expires_at: datetime
     joins: Joins = DEFAULT_CHANNELS
     made_by_link: int | None = None
+    created_with: int | None = None

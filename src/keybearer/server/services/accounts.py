@@ -22,7 +22,7 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused, WeakPassword
 from keybearer.server.domain.links import DEFAULT_CHANNELS, Joins
 from keybearer.server.domain.permissions import check_may_give_role, may_change_people
-from keybearer.server.services import api_keys, passwords
+from keybearer.server.services import api_keys, key_endings, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import check_email_free, check_name_free, is_last_owner, the_account, the_realm
 from keybearer.server.services.messaging import channels
@@ -90,8 +90,12 @@ async def add(
     password_is_provisional: bool = False,
     invited_by: int | None = None,
     joins: Joins = DEFAULT_CHANNELS,
+    created_with: int | None = None,
 ) -> Account:
-    """Add a person with a first API key, within a transaction. The values must already be checked."""
+    """Add a person with a first API key, within a transaction. The values must already be checked.
+
+    The key ends with the named key `created_with`, or else with the one that the actor used.
+    """
     realm = await the_realm(change.connection)
     await check_email_free(change, realm.id, email)
     account = await accounts.add(
@@ -106,7 +110,7 @@ async def add(
     )
     await change.record(AuditEvent.ACCOUNT_CREATED, account, details={"role": role.label, "invited_by": invited_by})
     change.tell_added(account)
-    await api_keys.issue(change, account)
+    await api_keys.issue(change, account, created_with=created_with)
     await change.record(AuditEvent.API_KEY_ISSUED, account)
     await channels.follow_first(change, account, joins, invited_by=invited_by)
     return account
@@ -203,7 +207,7 @@ async def _with_role(change: Change, account: Account, role: Role) -> Account:
     for before, after in [(account, changed), *((bot, bot.owned_by(changed)) for bot in bots_before)]:
         if before.role is not after.role:
             change.tell_changed(after, "role")
-    await api_keys.end_keys_of_former_managers(change, account.id)
+    await key_endings.end_keys_of_former_managers(change, account.id)
     return changed
 
 

@@ -14,9 +14,8 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotForNamedKeys, Refused
 from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.links import MAILED, LinkPurpose
-from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services import mail_texts
+from keybearer.server.services import key_endings, mail_texts
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import find_everybody, owner_of, the_account, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots, devices, key_ends, links
@@ -54,10 +53,11 @@ class OwnBot:
     api_key: Secret | None
 
 
-async def issue(change: Change, account: Account) -> RevealedKey:
+async def issue(change: Change, account: Account, *, created_with: int | None = None) -> RevealedKey:
     """Give an account without an account key a new one, within a transaction.
 
-    Raises BeyondGrant if the actor used a key that may do less than it.
+    It ends with the named key `created_with`, or else with the one that the actor used. Raises BeyondGrant if the actor
+    used a key that may do less than it.
     """
     change.check_covers(FULL)
     key = api_key_format.generate()
@@ -67,33 +67,28 @@ async def issue(change: Change, account: Account) -> RevealedKey:
         key,
         account_id=account.id,
         created_by=change.actor_id,
-        created_with=_ends_with(change),
+        created_with=created_with or await key_endings.key_above(change),
         at=change.now,
     )
     return RevealedKey(record, key)
 
 
-def _ends_with(change: Change) -> int | None:
-    """The named key that a new account key ends with: the one that the actor used, or the one that the actor's account
-    key ends with. An account key that replaces itself would otherwise outlive the named key that created it.
-    """
-    used = None if change.acting is None else change.acting.key
-    if used is None:
-        return None
-    return used.created_with if used.is_account_key else used.id
-
-
-async def replace(change: Change, account: Account, *, because: str = "") -> IssuedKey:
+async def replace(change: Change, account: Account, *, because: str = "", is_one_of_all: bool = False) -> IssuedKey:
     """Replace an account's key within a transaction: revoke all its keys and the keys created with them, end open
     hand-over links, issue a key, drop device registrations, audit, mail.
 
-    The transaction must hold the accounts of all those keys, so it must have been begun with `ending_keys_of`. Raises
-    like `issue`.
+    The transaction must hold the accounts of all those keys, so it must have been begun with `ending_keys_of`. If the
+    keys of all accounts are replaced, no mail asks anybody to generate a new one. Raises like `issue`, and Refused if
+    the actor's own key would end with those of another account.
     """
     change.check_covers(FULL)
     revoked = await key_ends.revoke_all(change.connection, account.id, by=change.actor_id, at=change.now)
+    used = None if change.acting is None else change.acting.key
+    if used is not None and used.account_id != account.id and used.id in [record.id for record in revoked]:
+        raise Refused("Your API key would end with those of this account: use another one.")
     replaced = [record.id for record in revoked if record.is_account_key and record.account_id == account.id]
-    await record_ended(change, [record for record in revoked if record.id not in replaced])
+    ended = [record for record in revoked if record.id not in replaced]
+    await key_endings.record_ended(change, ended)
     if account.is_bot:
         await links.remove_all(change.connection, LinkPurpose.HAND_OVER, account_id=account.id)
     issued = await issue(change, account)
@@ -106,54 +101,10 @@ async def replace(change: Change, account: Account, *, because: str = "") -> Iss
     if owner is not None:
         actor = change.acting_account
         await change.send(mail_texts.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
+    if not is_one_of_all:
+        await key_endings.tell_owners(change, ended)
     token = await bots.reveal_token(change.connection, change.ring, account.id) if account.is_bot else None
     return IssuedKey(account, realm, issued.record, issued.api_key, token)
-
-
-async def record_ended(change: Change, revoked: Sequence[APIKeyRecord]) -> None:
-    """Record that these keys of any accounts were revoked, and end the polls that used them.
-
-    An account that lost its account key also loses its device registrations, and its owner gets a mail.
-    """
-    by_id = await accounts.find_by_ids(change.connection, {record.account_id for record in revoked})
-    about = [(by_id[record.account_id], {"key": record.id, "name": record.name}) for record in revoked]
-    await change.record_all(AuditEvent.API_KEY_REVOKED, about)
-    for account_id in by_id:
-        change.end_polls_of(account_id)
-    without_key = [record for record in revoked if record.is_account_key]
-    if without_key:
-        await devices.remove_all_of(change.connection, [record.account_id for record in without_key])
-        await _tell_owners(change, [(record, by_id[record.account_id]) for record in without_key])
-
-
-async def _tell_owners(change: Change, revoked: Sequence[tuple[APIKeyRecord, Account]]) -> None:
-    """Send mails about revoked account keys to their owners, except to the actor."""
-    realm = await the_realm(change.connection)
-    owners = await accounts.find_by_ids(change.connection, {each.bot_owner_id or each.id for _, each in revoked})
-    mails = []
-    for record, holder in revoked:
-        owner = owners.get(holder.bot_owner_id or holder.id)
-        if owner is not None and not owner.is_bot and owner.id != change.actor_id:
-            actor = change.acting_account
-            mails.append(mail_texts.key_revoked(realm, owner, holder, record, actor=actor, at=change.now))
-    await change.send(*mails)
-
-
-async def end_keys_of_former_managers(change: Change, account_id: int) -> None:
-    """End the named keys of bots whose creators may no longer manage these bots.
-
-    Call it after the account's role has changed or it was deactivated, in a transaction that was begun with
-    `with_keys_made_by`. It is about the keys that this account created, and about those of its bots, or of itself if it
-    is a bot. Keys that somebody created for their own bots stay: a bot is never more than its owner.
-    """
-    for record in await key_ends.find_made_for_bots(change.connection, account_id):
-        bot = await the_account(change.connection, None, record.account_id)
-        creator = await accounts.find(change.connection, record.created_by or 0)
-        if creator is None or creator.id == bot.bot_owner_id:
-            continue
-        if not creator.is_active or not may_manage_bot(creator, bot):
-            ended = await key_ends.revoke(change.connection, record.id, by=change.actor_id, at=change.now)
-            await record_ended(change, ended)
 
 
 async def regenerate_own(context: Context, caller: Caller) -> IssuedKey:
@@ -193,7 +144,7 @@ async def regenerate_all_by_operator(context: Context) -> int:
         for purpose in MAILED:
             await links.remove_all(change.connection, purpose)
         for account_id in everybody:
-            await replace(change, await the_account(change.connection, None, account_id))
+            await replace(change, await the_account(change.connection, None, account_id), is_one_of_all=True)
         return len(everybody)
 
 

@@ -23,6 +23,7 @@ from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot, may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
+from keybearer.server.services import key_endings
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.deactivation import deactivate_accounts
@@ -211,7 +212,7 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
         _check_pictures(wanted.pictures)
         await _record_change(change, before, bot, wanted)
         if bot.granted_role is not before.granted_role:
-            await keys.end_keys_of_former_managers(change, bot.id)
+            await key_endings.end_keys_of_former_managers(change, bot.id)
         if bot.bot_owner_id != before.bot_owner_id:
             await keys.replace(change, bot, because="new owner")
         live = await api_keys.find_account_key(change.connection, bot.id)

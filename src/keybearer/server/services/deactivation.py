@@ -10,7 +10,7 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import FOR_OTHERS, LinkPurpose
 from keybearer.server.domain.permissions import check_may_deactivate, may_reactivate
-from keybearer.server.services import api_keys, mail_texts
+from keybearer.server.services import api_keys, key_endings, mail_texts
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import check_may_own_more, check_name_free, is_last_owner, the_account, the_realm
 from keybearer.server.storage import accounts, links, sessions
@@ -91,7 +91,7 @@ async def deactivate_accounts(change: Change, active: Sequence[Account]) -> None
     for account in deactivated:
         change.end_polls_of(account.id)
         change.tell_changed(account, "is_active")
-    await api_keys.end_keys_of_former_managers(change, deactivated[-1].id)
+    await key_endings.end_keys_of_former_managers(change, deactivated[-1].id)
 
 
 async def reactivate(context: Context, caller: Caller | None, account_id: int) -> Account:

@@ -19,6 +19,7 @@ from keybearer.server.domain.permissions import check_may_invite_as, may_manage_
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.key_endings import key_above
 from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.services.messaging.channels import check_seen
 from keybearer.server.storage import accounts, links
@@ -100,7 +101,16 @@ async def invite(
         if not invited:
             raise InvitationFailed("We weren't able to invite anyone.", reasons)
         await _check_caps(change, actor.account, invited)
-        sent = await send(change, realm, actor.account, invited, role=role, lifetime=lifetime, joins=joins)
+        sent = await send(
+            change,
+            realm,
+            actor.account,
+            invited,
+            role=role,
+            lifetime=lifetime,
+            joins=joins,
+            created_with=await key_above(change),
+        )
     if reasons:
         raise InvitationFailed(
             "Some of those addresses are already using Zulip, so we didn't send them an invitation. We did send "
@@ -180,6 +190,7 @@ async def send(
     lifetime: timedelta,
     joins: Joins,
     made_by_link: int | None = None,
+    created_with: int | None = None,
 ) -> Sequence[tuple[Link, Secret]]:
     """Mail an invitation to each of these addresses, within a transaction. The values must already be checked.
 
@@ -197,6 +208,7 @@ async def send(
         lifetime=lifetime,
         joins=joins,
         made_by_link=made_by_link,
+        created_with=created_with,
     )
     mails = [
         mail_texts.invitation(realm, each.email, inviter, tokens[each.email], until=each.expires_at) for each in sent

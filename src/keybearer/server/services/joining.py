@@ -66,6 +66,7 @@ async def accept(
             password_hash=hashed,
             invited_by=link.created_by,
             joins=link.joins,
+            created_with=link.created_with,
         )
         await links.remove_all_for(
             change.connection, LinkPurpose.INVITATION, realm_id=realm.id, email=email_key(link.email)

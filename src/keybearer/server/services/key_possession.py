@@ -11,8 +11,8 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.rules import check_standing
-from keybearer.server.services import attempts, mail_texts
-from keybearer.server.services.api_keys import IssuedKey, record_ended
+from keybearer.server.services import attempts, key_endings, mail_texts
+from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.key_uses import write_late_use
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
@@ -35,7 +35,7 @@ async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
             None, origin=origin, holding=[found.account_id], for_change=True, ending_keys_of=found.account_id
         ) as change:
             record = await api_keys.find(change.connection, found.id)
-            if record is not None and record.is_live and not record.grant.has_ended(change.now):
+            if record is not None and record.is_live:  # an expired key may have created others
                 await _revoke(change, await the_account(change.connection, None, record.account_id), record)
     return quota
 
@@ -65,7 +65,8 @@ async def find(context: Context, key: Secret, origin: RequestOrigin) -> IssuedKe
 
 async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:
     revoked = await key_ends.revoke(change.connection, record.id, by=None, at=change.now)
-    await record_ended(change, [each for each in revoked if each.id != record.id])
+    others = [each for each in revoked if each.id != record.id]
+    await key_endings.record_ended(change, others)
     details: dict[str, object] = {"key": record.id, "name": record.name}
     if record.is_account_key:
         details["devices"] = await devices.remove_all(change.connection, holder.id)
@@ -75,3 +76,4 @@ async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None
     if owner is not None:
         realm = await the_realm(change.connection)
         await change.send(mail_texts.key_found(realm, owner, holder, record, at=change.now, origin=change.origin))
+    await key_endings.tell_owners(change, others, by_finder=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from keybearer.secret import Secret
@@ -11,6 +12,9 @@ from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.visibility import may_see_origin
+
+_MOST_LISTED = 20
+"""Keys that a mail lists."""
 
 SIGN_OFF = "\n-- \nSent by Keybearer for {name}, {site}\n"
 
@@ -226,14 +230,18 @@ def key_ends(realm: Realm, owner: Account, holder: Account, record: APIKeyRecord
     )
 
 
+def name_of(actor: Account | None) -> str:
+    """How a mail names who did something: None is the operator."""
+    return "the server's operator" if actor is None else one_line(actor.full_name)
+
+
 def key_issued(realm: Realm, owner: Account, holder: Account, record: APIKeyRecord, *, actor: Account | None) -> Mail:
     """To the owner of a bot: somebody else created a named key for it."""
-    by = "the server's operator" if actor is None else one_line(actor.full_name)
     return _mail(
         realm,
         owner,
         "A new API key of a bot of yours",
-        f"On {_moment(record.created_at)}, {by} created {_key(holder, owner, record)}\nin {realm.name}. "
+        f"On {_moment(record.created_at)}, {name_of(actor)} created {_key(holder, owner, record)}\nin {realm.name}. "
         "Whoever has it can act as the bot.\n\n"
         f"    {_page(realm, owner, holder)}\n",
     )
@@ -243,16 +251,29 @@ def key_revoked(
     realm: Realm, owner: Account, holder: Account, record: APIKeyRecord, *, actor: Account | None, at: datetime
 ) -> Mail:
     """To the owner of a key that somebody else revoked."""
-    by = "the server's operator" if actor is None else one_line(actor.full_name)
-    # An account key can only be revoked like this with the named key that created it.
-    why = "It was created with another API key, which is revoked too. Generate a new one:\n\n"
     return _mail(
         realm,
         owner,
         "An API key of yours was revoked",
-        f"On {_moment(at)}, {by} revoked {_key(holder, owner, record)}\nin {realm.name}. Programs that use it are "
-        f"refused.\n\n{why if record.is_account_key else ''}"
+        f"On {_moment(at)}, {name_of(actor)} revoked {_key(holder, owner, record)}\nin {realm.name}. Programs that use "
+        "it are refused.\n\n"
         f"    {_page(realm, owner, holder)}\n",
+    )
+
+
+def keys_ended(realm: Realm, owner: Account, holders: Sequence[Account], *, by: str, at: datetime) -> Mail:
+    """To the owner of account keys that ended because they had been created with another key, which was revoked."""
+    whose = ["your own" if each.id == owner.id else f"of your bot {one_line(each.full_name)}" for each in holders]
+    listed = "".join(f"    {each}\n" for each in whose[:_MOST_LISTED])
+    more = f"    and {len(whose) - _MOST_LISTED} more\n" if len(whose) > _MOST_LISTED else ""
+    return _mail(
+        realm,
+        owner,
+        "API keys of yours have ended",
+        f"On {_moment(at)}, an API key in {realm.name} was revoked by {by}.\n"
+        f"These account keys ended with it, because they had been created with it:\n\n{listed}{more}\n"
+        "Programs that use them are refused. Generate new ones:\n\n"
+        f"    {realm.site}/settings/{'account' if [each.id for each in holders] == [owner.id] else 'bots'}/\n",
     )
 
 

@@ -27,6 +27,7 @@ from keybearer.server.services.invitations import (
     send,
 )
 from keybearer.server.services.joining import INVALID_LINK, find, is_still_valid
+from keybearer.server.services.key_endings import key_above
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import check_seen
 from keybearer.server.storage import accounts, links
@@ -66,6 +67,7 @@ async def create(
             created_by=actor.id,
             lifetime=lifetime,
             joins=joins,
+            created_with=await key_above(change),
         )
         # Derived from the row's own id, so that it need not be stored: people who manage the invitation can see it
         # again.
@@ -144,4 +146,5 @@ async def request_invitation(context: Context, token: Secret, email: str, origin
             lifetime=lifetime,
             joins=link.joins,
             made_by_link=link.id,
+            created_with=link.created_with,
         )

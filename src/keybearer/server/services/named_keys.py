@@ -16,8 +16,8 @@ from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
 from keybearer.server.domain.grants import Grant, scope_names
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.named_keys import End, KeyChange, NewKey, check_is_narrower, end_of
-from keybearer.server.services import mail_texts
-from keybearer.server.services.api_keys import IssuedKey, record_ended
+from keybearer.server.services import key_endings, mail_texts
+from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context, View
 from keybearer.server.services.lookups import owner_of, the_account, the_bot, the_realm
 from keybearer.server.storage import api_keys, key_ends
@@ -145,10 +145,12 @@ def _differ(before: APIKeyRecord, after: APIKeyRecord, field: str) -> bool:
     return bool(getattr(before, field) != getattr(after, field))
 
 
-async def the_named_key(at: View | Change, holder: Account, key_id: int) -> APIKeyRecord:
+async def the_named_key(at: View | Change, holder: Account, key_id: int, *, also_expired: bool = False) -> APIKeyRecord:
     """A live named key of this account. Raises Refused if there is none, and for the account key."""
     record = await api_keys.find(at.connection, key_id)
-    if record is None or record.account_id != holder.id or not record.is_live or record.grant.has_ended(at.now):
+    if record is None or record.account_id != holder.id or not record.is_live:
+        raise Refused("No such API key")
+    if record.grant.has_ended(at.now) and not also_expired:
         raise Refused("No such API key")
     if record.is_account_key:
         raise Refused("This is the account key: generate a new one instead.")
@@ -156,7 +158,9 @@ async def the_named_key(at: View | Change, holder: Account, key_id: int) -> APIK
 
 
 async def revoke(context: Context, caller: Caller, key_id: int, bot_id: int | None = None) -> None:
-    """Revoke a named key, the key that it replaced if that is still in overlap, and every key created with it."""
+    """Revoke a named key, the key that it replaced if that is still in overlap, and every key created with it. A key
+    that has expired can be revoked too, because keys that were created with it may still be live.
+    """
     async with context.change(
         caller,
         holding=[] if bot_id is None else [bot_id],
@@ -164,7 +168,7 @@ async def revoke(context: Context, caller: Caller, key_id: int, bot_id: int | No
         ending_keys_of=caller.id if bot_id is None else bot_id,
     ) as change:
         holder = await holder_of_keys(change.connection, change.actor, bot_id)
-        await _revoke(change, holder, await the_named_key(change, holder, key_id))
+        await _revoke(change, holder, await the_named_key(change, holder, key_id, also_expired=True))
 
 
 async def revoke_of_organization(context: Context, caller: Caller | None, key_id: int) -> HeldKey:
@@ -184,20 +188,21 @@ async def revoke_of_organization(context: Context, caller: Caller | None, key_id
         if actor is not None and not actor.is_administrator:
             raise NotPermitted
         holder = await the_account(change.connection, actor, found.account_id)
-        record = await the_named_key(change, holder, key_id)
+        record = await the_named_key(change, holder, key_id, also_expired=True)
         await _revoke(change, holder, record)
         return HeldKey(record, holder)
 
 
 async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:
     revoked = await key_ends.revoke(change.connection, record.id, by=change.actor_id, at=change.now)
-    await record_ended(change, revoked)
+    await key_endings.record_ended(change, revoked)
     owner = await owner_of(change.connection, holder)
     if owner is not None and owner.id != change.actor_id:
         realm = await the_realm(change.connection)
         await change.send(
             mail_texts.key_revoked(realm, owner, holder, record, actor=change.acting_account, at=change.now)
         )
+    await key_endings.tell_owners(change, revoked)
 
 
 async def regenerate(
@@ -239,7 +244,7 @@ async def _replace(change: Change, holder: Account, record: APIKeyRecord, overla
     await key_ends.end_replaced(change.connection, record.id, by=change.actor_id, at=change.now)
     # A key that replaces itself creates its successor. Otherwise a thief would keep the successor of a revoked key.
     replaces_itself = change.actor.key is not None and change.actor.key.id == record.id
-    created_with = record.id if replaces_itself else record.created_with
+    created_with = record.id if replaces_itself else await key_endings.creator_of_line(change, record)
     issued = await _add(change, holder, record.name, grant, created_with=created_with)
     new = issued.record
     ends_at = change.now + overlap

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, bindparam, or_, select, union_all, update
+from sqlalchemy import CTE, ColumnElement, bindparam, delete, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.storage.api_keys import from_columns, from_row, is_live_at, records
 from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.prepared import Prepared
-from keybearer.server.storage.tables import accounts, api_keys
+from keybearer.server.storage.tables import accounts, api_keys, links
 
 
 def _with_all_created(start: ColumnElement[bool]) -> CTE:
@@ -36,8 +37,25 @@ _MAY_END_OTHERS = api_keys.c.revoked_at.is_(None) | api_keys.c.is_account_key.is
 ended too, and there may be thousands of such account keys. The schema has an index for exactly this condition.
 """
 
-_DOOMED_WITH_KEY = _doomed(api_keys.c.id == bindparam("start"))
-_DOOMED_WITH_ACCOUNT = _doomed((api_keys.c.account_id == bindparam("start")) & _MAY_END_OTHERS)
+_KEYS = among_given(api_keys.c.id, "start")
+_OF_ACCOUNT = (api_keys.c.account_id == bindparam("start")) & _MAY_END_OTHERS
+
+
+class _Ending(NamedTuple):
+    """The statements for what ends: the keys, and the invitations that were sent with one of them."""
+
+    keys: Prepared
+    invitations: Prepared
+
+    @classmethod
+    def starting(cls, start: ColumnElement[bool]) -> _Ending:
+        ended = _with_all_created(start)
+        sent_with = delete(links).where(links.c.created_with.in_(select(ended.c.id)))
+        return cls(_doomed(start), Prepared(sent_with))
+
+
+_WITH_KEYS = _Ending.starting(_KEYS)
+_WITH_ACCOUNT = _Ending.starting(_OF_ACCOUNT)
 _REVOKED = Prepared(
     update(api_keys)
     .where(among_given(api_keys.c.id, "ids"))
@@ -111,22 +129,33 @@ async def _find_live_among(
 
 
 async def revoke(connection: AsyncConnection, key_id: int, *, by: int | None, at: datetime) -> Sequence[APIKeyRecord]:
-    """Revoke a key, its predecessor in overlap, and all keys created with one of them. Returns those that were live."""
-    return await _revoke(connection, _DOOMED_WITH_KEY, key_id, by=by, at=at)
+    """Revoke a key, its predecessor in overlap, and all keys created with one of them. Invitations that were sent with
+    them end too. Returns the keys that were live.
+    """
+    return await revoke_several(connection, [key_id], by=by, at=at)
+
+
+async def revoke_several(
+    connection: AsyncConnection, key_ids: Sequence[int], *, by: int | None, at: datetime
+) -> Sequence[APIKeyRecord]:
+    """The same for several keys."""
+    return await _revoke(connection, _WITH_KEYS, key_ids, by=by, at=at)
 
 
 async def revoke_all(
     connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime
 ) -> Sequence[APIKeyRecord]:
-    """Revoke all keys of an account, and all keys created with one of them. Returns those that were live."""
-    return await _revoke(connection, _DOOMED_WITH_ACCOUNT, account_id, by=by, at=at)
+    """The same for all keys of an account."""
+    return await _revoke(connection, _WITH_ACCOUNT, account_id, by=by, at=at)
 
 
 async def _revoke(
-    connection: AsyncConnection, doomed: Prepared, start: int, *, by: int | None, at: datetime
+    connection: AsyncConnection, ending: _Ending, start: object, *, by: int | None, at: datetime
 ) -> Sequence[APIKeyRecord]:
     """This erases the sealed texts too. The digests stay, so that the keys are still recognised."""
-    found = [from_columns(columns) for columns in await doomed.records(connection, start=start)]
+    found = [from_columns(columns) for columns in await ending.keys.records(connection, start=start)]
+    if any(not record.is_account_key for record in found):  # only named keys have invitations that end with them
+        await ending.invitations.run(connection, start=start)
     await _REVOKED.run(connection, ids=[record.id for record in found], at=at, by=by)
     return [record for record in found if not record.grant.has_ended(at)]
 

@@ -58,6 +58,7 @@ async def add(
     lifetime: timedelta | None = None,
     joins: Joins = DEFAULT_CHANNELS,
     made_by_link: int | None = None,
+    created_with: int | None = None,
 ) -> Link:
     """Create a link that lives as long as its purpose allows, or as `lifetime` says."""
     row = await connection.execute(
@@ -73,6 +74,7 @@ async def add(
             created_at=at,
             expires_at=at + (lifetime or LIFETIMES[purpose]),
             made_by_link=made_by_link,
+            created_with=created_with,
             **_joins_columns(joins),
         )
         .returning(*COLUMNS)
@@ -92,6 +94,7 @@ async def add_all(
     lifetime: timedelta,
     joins: Joins = DEFAULT_CHANNELS,
     made_by_link: int | None = None,
+    created_with: int | None = None,
 ) -> Sequence[Link]:
     """Create a link for each of these addresses, in one statement. Their order is not that of the addresses."""
     shared = {
@@ -102,6 +105,7 @@ async def add_all(
         "created_at": at,
         "expires_at": at + lifetime,
         "made_by_link": made_by_link,
+        "created_with": created_with,
         **_joins_columns(joins),
     }
     rows = [{"digest": _digest(token), "email": email, **shared} for email, token in tokens.items()]

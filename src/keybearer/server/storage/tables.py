@@ -235,7 +235,9 @@ links = Table(
     Column("channel_ids", Text),
     Column("with_default_channels", Boolean, nullable=False, server_default=true()),
     Column("made_by_link", Integer),
+    Column("created_with", Integer),
     Index(None, "account_id"),
+    Index(None, "created_with"),
     **_NO_REUSE,
 )
 
