@@ -282,3 +282,15 @@ async def test_deactivating_a_person_with_many_bots_costs_as_many_statements_as_
             active = select(accounts.c.id).where(accounts.c.bot_owner_id == owner, accounts.c.is_active)
             assert not (await connection.execute(active)).all()
     assert costs[0] == costs[1]
+
+
+async def test_messages_to_hundreds_of_people_are_in_the_initial_state(world: World) -> None:
+    costs = []
+    for number in (1, 2, MANY // 2):
+        sent = await world.call("POST", "messages", {"type": "direct", "to": world.people[:number], "content": "hello"})
+        assert sent.status == 200, sent.message
+        with counting() as statements:
+            registered = await world.call("POST", "register", {"event_types": ["message", "update_message_flags"]})
+        assert registered.status == 200, registered.message
+        costs.append(len(statements))
+    assert costs == [costs[0]] * 3

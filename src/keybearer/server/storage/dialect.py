@@ -151,6 +151,11 @@ def holds(column: ColumnElement[str], text: ColumnElement[str]) -> ColumnElement
     return _Holds(func.lower(column), func.lower(text))
 
 
+def occurs_in(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Whether the column's text occurs in another text, which is the statement's parameter with that name."""
+    return _Holds(bindparam(name, type_=Text), column)
+
+
 def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
     """The statement with a lock on the rows that it finds, until the transaction ends. `shared` lets other transactions
     lock them too.

@@ -12,8 +12,8 @@ from keybearer.server.domain.messaging.channels import name_key
 MAX_LENGTH = 100
 
 _TOKEN = re.compile(r"\w+")
-_BEFORE, _AFTER = r"""(?<![^\s(".,';\[*`>])""", r"""(?![^\s)"?:.,';\]!*`])"""
-"""The characters that may stand before and after an alert word in a text, as in Zulip."""
+_BEFORE, _AFTER = frozenset("""(".,';[*`>"""), frozenset(""")"?:.,';]!*`""")
+"""The characters, besides blanks, that may stand before and after an alert word in a text, as in Zulip."""
 
 _FENCE = re.compile(r" {0,3}(?P<mark>`{3,}|~{3,})\s*(?P<kind>\w*)")
 
@@ -44,7 +44,15 @@ def tokens_in(searched: str) -> set[str]:
 
 def is_in(word: str, searched: str) -> bool:
     """Whether an alert word occurs in a searchable text as a word by itself."""
-    return re.search(_BEFORE + re.escape(name_key(word)) + _AFTER, searched) is not None
+    wanted = name_key(word)
+    start = searched.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        before, after = searched[max(start - 1, 0) : start], searched[end : end + 1]
+        if (not before or before in _BEFORE or before.isspace()) and (not after or after in _AFTER or after.isspace()):
+            return True
+        start = searched.find(wanted, start + 1)
+    return False
 
 
 def searchable(text: str) -> str:

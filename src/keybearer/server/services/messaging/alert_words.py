@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import check_cap
 from keybearer.server.domain.limits import Cap
-from keybearer.server.domain.messaging.alert_words import changed, cleaned, is_in, searchable, tokens_in
+from keybearer.server.domain.messaging.alert_words import changed, cleaned, is_in, searchable
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.services.context import Context
 from keybearer.server.storage.dialect import take_turn
@@ -51,11 +51,11 @@ async def _change(
 
 async def find_alerted(connection: AsyncConnection, text: str) -> set[int]:
     """The accounts that have an alert word in a message's text."""
-    return alerted(await alert_words.find_candidates(connection, tokens_in(searchable(text))), text)
-
-
-def alerted(candidates: Sequence[tuple[int, str]], text: str) -> set[int]:
-    """Those of some accounts whose alert word is in a message's text."""
     searched = searchable(text)
+    return alerted(await alert_words.find_candidates(connection, searched), searched)
+
+
+def alerted(candidates: Sequence[tuple[int, str]], searched: str) -> set[int]:
+    """Those of some accounts whose alert word is in a searchable text as a word by itself."""
     found = {word for word in {word for _, word in candidates} if is_in(word, searched)}
     return {account_id for account_id, word in candidates if word in found}

@@ -13,7 +13,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import message_events
-from keybearer.server.domain.messaging.alert_words import searchable, tokens_in
+from keybearer.server.domain.messaging.alert_words import searchable
 from keybearer.server.domain.messaging.channels import Channel, check_may_post
 from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.messaging.messages import Directory, Flag, Message, checked_content, checked_topic
@@ -138,12 +138,12 @@ async def _write(
         await channels.note_first_message(connection, place.channel.id, message.id)
     await uploads.attach(connection, message.id, upload_ids)
     mentioned = await accounts.find_by_ids(connection, rendered.mentioned_ids)
-    tokens = tokens_in(searchable(draft.content))
-    concerned = await find_concerned(connection, channel_id=new.channel_id, tokens=tokens, sender_id=sender.id)
+    searched = searchable(draft.content)
+    concerned = await find_concerned(connection, channel_id=new.channel_id, searched=searched, sender_id=sender.id)
     flags = _copies(place, concerned.subscribers, mentioned.values(), rendered)
     if sender.id in flags and _is_read(draft, message.client):
         flags[sender.id] |= Flag.READ
-    for each in flags.keys() & alerted(concerned.alert_words, draft.content):
+    for each in flags.keys() & alerted(concerned.alert_words, searched):
         flags[each] |= Flag.HAS_ALERT_WORD
     for each in flags.keys() & concerned.muting:
         flags[each] |= Flag.READ

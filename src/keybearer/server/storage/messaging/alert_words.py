@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.messaging.alert_words import first_token
+from keybearer.server.domain.messaging.alert_words import first_token, tokens_in
 from keybearer.server.domain.messaging.channels import name_key
-from keybearer.server.storage.dialect import among, among_given
+from keybearer.server.storage.dialect import among, among_given, occurs_in
 from keybearer.server.storage.messaging.tables import alert_words
 from keybearer.server.storage.prepared import Prepared
 
@@ -24,13 +24,15 @@ async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[str
 
 
 _CANDIDATES = Prepared(
-    select(alert_words.c.account_id, alert_words.c.word).where(among_given(alert_words.c.first_token, "tokens"))
+    select(alert_words.c.account_id, alert_words.c.word).where(
+        among_given(alert_words.c.first_token, "tokens"), occurs_in(alert_words.c.key, "searched")
+    )
 )
 
 
-async def find_candidates(connection: AsyncConnection, tokens: Collection[str]) -> Sequence[tuple[int, str]]:
-    """The alert words whose first token is one of these, with the accounts that they belong to."""
-    rows = await _CANDIDATES.rows(connection, tokens=sorted(set(tokens))) if tokens else ()
+async def find_candidates(connection: AsyncConnection, searched: str) -> Sequence[tuple[int, str]]:
+    """The alert words that occur in a searchable text, perhaps as a part of a longer word, and whose they are."""
+    rows = await _CANDIDATES.rows(connection, tokens=sorted(tokens_in(searched)), searched=searched)
     return [(account_id, word) for account_id, word in rows]
 
 

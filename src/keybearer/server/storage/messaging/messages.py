@@ -279,12 +279,25 @@ def _with_flag(kind: ViewerKind, flag: Flag, *, is_set: bool) -> Prepared:
     has_flag = copies.c.flags.bitwise_and(flag.value) != 0
     is_own = copies.c.account_id == bindparam("viewer_id")
     return Prepared(
-        select(messages.c.id, messages.c.channel_id, messages.c.topic, conversations.c.members_key, copies.c.flags)
+        select(messages.c.id, messages.c.channel_id, messages.c.topic, messages.c.conversation_id, copies.c.flags)
         .select_from(SOURCE.join(copies, copies.c.message_id == messages.c.id))
         .where(is_own, has_flag if is_set else ~has_flag, kind_sees_message(kind))
         .order_by(messages.c.id.desc())
         .limit(MOST_MARKED)
     )
+
+
+_MEMBERS = Prepared(
+    select(conversations.c.id, func.coalesce(conversations.c.members, conversations.c.members_key)).where(
+        among_given(conversations.c.id, "ids")
+    )
+)
+
+
+async def _members_of(connection: AsyncConnection, conversation_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """The people of these conversations. A conversation may have thousands of people, and of messages."""
+    rows = await _MEMBERS.rows(connection, ids=sorted(conversation_ids)) if conversation_ids else ()
+    return {conversation_id: _recipient_ids(members) for conversation_id, members in rows}
 
 
 async def find_with_flag(
@@ -295,5 +308,6 @@ async def find_with_flag(
     """
     statement = _with_flag(kind_of(viewer), flag, is_set=is_set)
     rows = await statement.rows(connection, **viewer_parameters(viewer))
-    found = await paced(lambda row: Marked(row[0], row[1], row[2], _recipient_ids(row[3]), Flag(row[4])), rows)
+    members = await _members_of(connection, {row[3] for row in rows if row[3] is not None})
+    found = await paced(lambda row: Marked(row[0], row[1], row[2], members.get(row[3], ()), Flag(row[4])), rows)
     return found[::-1]
