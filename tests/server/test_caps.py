@@ -89,6 +89,8 @@ async def test_a_queue_that_nobody_reads_is_closed_when_too_many_events_wait(
     unread = await event_queues.open_queue(server.context, Caller(hamlet.account), QueueOptions(), week)
     async with server.context.change(None) as change:
         await event_log.advance(change.connection, by=Cap.QUEUE_LOG.most + 1)
+        long_ago = server.context.clock() - 2 * event_log.POLLED
+        await change.connection.execute(update(queues).where(queues.c.id == unread.id).values(polled_at=long_ago))
     fresh = await event_queues.open_queue(server.context, Caller(hamlet.account), QueueOptions(), week)
     await housekeeping.sweep(server.context)
     async with server.context.reading() as connection:
@@ -97,6 +99,19 @@ async def test_a_queue_that_nobody_reads_is_closed_when_too_many_events_wait(
     path = f"/api/v1/events?queue_id={unread.id}&last_event_id=-1&dont_block=true"
     answer = (await server.client().get(path, auth=hamlet.auth)).json()
     assert answer["code"] == "BAD_EVENT_QUEUE_ID"
+
+
+async def test_events_that_others_cause_within_seconds_close_no_queue_of_a_client_that_polls(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    week = timedelta(days=7)
+    polled = await event_queues.open_queue(server.context, Caller(hamlet.account), QueueOptions(), week)
+    for times, is_open in ((1, True), (10, False)):
+        async with server.context.change(None) as change:
+            await event_log.advance(change.connection, by=times * Cap.QUEUE_LOG.most + 1)
+        await housekeeping.sweep(server.context)
+        async with server.context.reading() as connection:
+            assert (await event_log.find_queue(connection, polled.id) is not None) is is_open
 
 
 async def test_channels_created_by_an_account_are_capped(server: InProcessServer, hamlet: Known) -> None:

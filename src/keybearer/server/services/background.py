@@ -52,9 +52,9 @@ async def repeat(
             await work()
 
 
-def in_slices(everything: Sequence[T]) -> Iterator[Sequence[T]]:
-    """A sequence in slices that are small enough for one transaction each."""
-    return (everything[start : start + SLICE] for start in range(0, len(everything), SLICE))
+def in_slices(everything: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
+    """A sequence in slices of at most this size, usually small enough for one transaction each."""
+    return (everything[start : start + size] for start in range(0, len(everything), size))
 
 
 def every(seconds: float) -> Callable[[], Awaitable[object]]:

@@ -22,7 +22,7 @@ from keybearer.server.domain.event_log import Event, access_changed
 from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
 from keybearer.server.domain.forms import AlreadySent
 from keybearer.server.domain.grants import Grant
-from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.limits import MOST_LONG_WORK, MOST_LONG_WORK_OF_ONE, Cap
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.domain.realms import Realm
@@ -31,6 +31,7 @@ from keybearer.server.services.authority import read_actor
 from keybearer.server.services.event_hub import EventHub
 from keybearer.server.services.hashing import Hasher
 from keybearer.server.services.long_work import LongWork
+from keybearer.server.services.turns import Turns
 from keybearer.server.settings import Settings
 from keybearer.server.storage import audit, authority, event_log, mails, realms, sent_forms
 from keybearer.server.storage.current_realm import CurrentRealm
@@ -73,12 +74,15 @@ class Context:
     """Says whether to log that a mail to a recipient is not sent."""
     long_work: LongWork = field(default_factory=LongWork, init=False)
     """Does work that would hold up the event loop of this worker."""
+    searches: Turns = field(init=False)
+    """Lets one search of each person and their bots read the database at a time."""
 
     def __post_init__(self) -> None:
         hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
         object.__setattr__(self, "unsent_mails", OnceEvery(UNSENT_LOGGED_EVERY, self.clock))
         object.__setattr__(self, "realm", CurrentRealm(self.database))
+        object.__setattr__(self, "searches", Turns(most=MOST_LONG_WORK, most_of_one=MOST_LONG_WORK_OF_ONE))
 
     @asynccontextmanager
     async def change(

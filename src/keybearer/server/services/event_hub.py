@@ -38,6 +38,9 @@ TAIL = 2000
 TAIL_SIZE = 8_000_000
 """Characters of the events that a worker keeps in memory: as much as one poll returns at most."""
 
+AT_A_TIME = 5000
+"""Pairs of a poll and an event that are looked at together. Each such piece of work takes some statements."""
+
 BATCH = 500
 AT_ONCE = 500
 """Polls that are processed at once. Other requests get a turn in between."""
@@ -308,23 +311,30 @@ class EventHub:
             self._tail_after = forgotten.id
         self._seen = seen
         everybody = list(self._waiting.values())
-        asked: list[tuple[_Waiting, RequestedEvents]] = []
         try:
-            for number, waiting in enumerate(everybody, start=1):
-                if number % AT_ONCE == 0:
-                    await asyncio.sleep(0)
-                if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
-                    waiting.answer(None)
-                    continue
-                each = RequestedEvents(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
-                if each.found:
-                    asked.append((waiting, each))
-            for (waiting, _), told in zip(
-                asked, await visible(connection, self._ring, [each for _, each in asked]), strict=True
-            ):
-                if told:
-                    waiting.answer(told)
+            for piece in in_slices(everybody, max(1, AT_A_TIME // max(1, len(fresh)))):
+                await self._answer(connection, piece, fresh)
         except BaseException:
             for waiting in everybody:
                 waiting.answer(None)  # each poll then reads the log itself
             raise
+
+    async def _answer(
+        self, connection: AsyncConnection, polls: Sequence[_Waiting], fresh: Sequence[StoredEvent]
+    ) -> None:
+        """Answer those of these polls that get one of the events."""
+        asked: list[tuple[_Waiting, RequestedEvents]] = []
+        for number, waiting in enumerate(polls, start=1):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
+                waiting.answer(None)
+                continue
+            each = RequestedEvents(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
+            if each.found:
+                asked.append((waiting, each))
+        found = await visible(connection, self._ring, [each for _, each in asked])
+        for (waiting, _), told in zip(asked, found, strict=True):
+            if told:
+                waiting.answer(told)
+        await asyncio.sleep(0)

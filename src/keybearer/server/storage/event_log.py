@@ -32,6 +32,9 @@ from keybearer.server.storage.instants import to_microseconds
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import event_counter, event_queues, events
 
+POLLED = timedelta(minutes=2)
+"""The longest time between two polls of a client that continues. A poll takes at most a minute."""
+
 _APPENDED = Prepared(insert(events), columns=("id", "type", "fields", "recipients", "about"))
 _ADVANCED = Prepared(
     update(event_counter)
@@ -128,7 +131,7 @@ class Batch(NamedTuple):
 
 async def find_after(connection: AsyncConnection, event_id: int, *, limit: int) -> Batch:
     """The events after a number, oldest first: up to a limit, fewer if they are long, but always at least one."""
-    size = func.length(events.c.fields)
+    size = func.length(events.c.fields) + func.coalesce(func.length(events.c.recipients), 0)
     next_ones = select(events.c.id, size.label("size")).where(events.c.id > event_id).order_by(events.c.id)
     wanted = next_ones.limit(limit).subquery()
     before = func.sum(wanted.c.size).over(order_by=wanted.c.id) - wanted.c.size
@@ -258,9 +261,12 @@ async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
 async def remove_idle_queues(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
     """Close queues that nobody polled for too long, or that have too many waiting events, up to a limit.
 
-    Returns how many.
+    What a client that polls has read is known from its next poll, so events that were written within seconds do not
+    close its queue. Returns how many.
     """
-    is_behind = event_queues.c.acknowledged_id < await last_id(connection) - Cap.QUEUE_LOG.most
+    last = await last_id(connection)
+    is_behind = (event_queues.c.acknowledged_id < last - Cap.QUEUE_LOG.most) & (event_queues.c.polled_at < now - POLLED)
+    is_behind |= event_queues.c.acknowledged_id < last - 10 * Cap.QUEUE_LOG.most
     is_idle = _is_idle(literal(to_microseconds(now), BigInteger))
     return await delete_some(connection, event_queues, is_idle | is_behind, limit=limit)
 

@@ -30,9 +30,10 @@ async def note(call: Call) -> Answer:
     slim = bool(parameters.optional_boolean("slim_presence")) or parameters.has("last_update_id")
     parameters.optional_integer("last_update_id")
     history = read_history(parameters, "history_limit_days")
-    present = await presences.note(call.context, call.caller, status, history=history)
+    await presences.note(call.context, call.caller, status)
     if ping_only:
         return success()
+    present = await presences.find_all(call.context, call.caller, history=history)
     return success(
         presences=presence_fields(present, call.realm.bot_domain, slim=slim),
         server_timestamp=call.context.clock().timestamp(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -62,7 +63,10 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
         name = "num_before" if query.num_before < 0 else "num_after"
         raise Refused(f"{name} is too small")
     _check_count(max(query.num_before + query.num_after, len(query.message_ids or ())))
-    async with context.viewing(caller) as look:
+    is_search = any(term.operator == "search" for term in query.narrow)
+    whose = caller.account.bot_owner_id or caller.id
+    # A search may read every message. There are only a few connections for reading.
+    async with context.searches.turn(whose) if is_search else nullcontext(), context.viewing(caller) as look:
         connection, actor = look.connection, look.actor
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
         view = replace(view, with_sent=query.with_sent)

@@ -24,10 +24,8 @@ HISTORY = timedelta(days=14)
 """How far back presence is reported."""
 
 
-async def note(context: Context, caller: Caller, status: str, *, history: timedelta = HISTORY) -> list[Present]:
-    """Record that the actor is present. Returns who else was present in that time. Raises Refused for an invalid
-    status.
-    """
+async def note(context: Context, caller: Caller, status: str) -> None:
+    """Record that the actor is present. Raises Refused for an invalid status."""
     is_active = checked_presence(status)
     async with context.change(caller) as change:
         actor = change.actor
@@ -37,7 +35,6 @@ async def note(context: Context, caller: Caller, status: str, *, history: timede
         seen = await presences.find(change.connection, actor.id)
         assert seen is not None
         change.tell(presence_events.seen(actor.account, seen, dummy_domain=realm.bot_domain))
-    return await find_all(context, caller, history=history)
 
 
 async def find_all(context: Context, caller: Caller, *, history: timedelta = HISTORY) -> list[Present]:
