@@ -11,6 +11,7 @@ from keybearer.server.api.profiles import OPTIONAL, PROFILE, profile
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM
 from keybearer.server.services import accounts, deactivation, profiles
@@ -37,7 +38,9 @@ async def get_all(call: Call) -> Answer:
     viewed = await profiles.find_all(call.context, call.caller)
     wanted = None if ids is None else set(ids)
     members = [account for account in viewed.accounts if wanted is None or account.id in wanted]
-    return success(members=[profile(account, viewed.viewer, call.realm, with_data=with_data) for account in members])
+    return success(
+        members=await paced(lambda each: profile(each, viewed.viewer, call.realm, with_data=with_data), members)
+    )
 
 
 async def get_one(call: Call) -> Answer:

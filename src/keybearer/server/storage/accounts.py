@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
 from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import accounts
@@ -137,7 +138,7 @@ async def find_by_emails(connection: AsyncConnection, realm_id: int, emails: Ite
 
 async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Account]:
     """Every account of the realm, including deactivated ones, by id."""
-    return [from_row(row) for row in await _OF_REALM.rows(connection, of_realm_id=realm_id)]
+    return await paced(from_row, await _OF_REALM.rows(connection, of_realm_id=realm_id))
 
 
 async def find_ids(connection: AsyncConnection) -> Sequence[int]:
@@ -198,7 +199,7 @@ async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -
     """Several accounts, including deactivated ones, by id. Missing accounts are absent."""
     ids = sorted(set(account_ids))
     rows = await _BY_IDS.rows(connection, ids=ids) if ids else ()
-    return {account.id: account for account in map(from_row, rows)}
+    return {account.id: account for account in await paced(from_row, rows)}
 
 
 async def find_by_names(connection: AsyncConnection, realm_id: int, full_names: Iterable[str]) -> Sequence[Account]:

@@ -67,7 +67,7 @@ async def register(call: Call) -> Answer:
         zulip_merge_base="",
         zulip_feature_level=FEATURE_LEVEL,
         idle_queue_timeout_secs=int(idle_timeout.total_seconds()),
-        **initial_state.fields(state, wishes),
+        **await initial_state.fields(state, wishes),
     )
 
 

@@ -31,6 +31,7 @@ from keybearer.server.domain.messaging.muted_users import muted_fields as muted_
 from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
 from keybearer.server.domain.messaging.user_topics import muted_fields as muted_topic_fields
 from keybearer.server.domain.messaging.user_topics import topic_fields
+from keybearer.server.domain.pacing import paced
 from keybearer.server.services.messaging.initial_state import InitialState
 
 Fields = dict[str, object]
@@ -52,10 +53,10 @@ class Wishes:
         return self.types is None or event_type in self.types
 
 
-def fields(state: InitialState, wishes: Wishes) -> Fields:
+async def fields(state: InitialState, wishes: Wishes) -> Fields:
     """The parts of the state that the client wants."""
-    found: Fields = {}
     account = state.viewer
+    found: Fields = await _realm_user(state, account) if wishes.wants("realm_user") else {}
     for event_type, part in _PARTS.items():
         if wishes.wants(event_type):
             found |= part(state, account, wishes)
@@ -95,8 +96,8 @@ def _realm(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
     }
 
 
-def _realm_user(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
-    rows = [(each, _person(each, account, state)) for each in state.everybody]
+async def _realm_user(state: InitialState, account: Account) -> Fields:
+    rows = await paced(lambda each: (each, _person(each, account, state)), state.everybody)
     return {
         "realm_users": [row for each, row in rows if each.is_active],
         "realm_non_active_users": [row for each, row in rows if not each.is_active],
@@ -252,7 +253,6 @@ def _muted_users(state: InitialState, _account: Account, _wishes: Wishes) -> Fie
 _PARTS: Mapping[str, Callable[[InitialState, Account, Wishes], Fields]] = {
     "message": _message,
     "realm": _realm,
-    "realm_user": _realm_user,
     "realm_bot": _realm_bot,
     "subscription": _subscription,
     "stream": _stream,

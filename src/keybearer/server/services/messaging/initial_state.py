@@ -67,7 +67,8 @@ async def gather(
         connection, account = view.connection, view.actor.account
         # One snapshot of the database: what follows includes every event up to `event_id`, and none after it.
         event_id = await event_log.last_id(connection)
-        everybody = await accounts.find_all(connection, account.realm_id)
+        wants_people = wants("realm_user") or wants("realm_user_groups") or wants("presence")
+        everybody = await accounts.find_all(connection, account.realm_id) if wants_people else ()
         people = {each.id: each for each in everybody}
         found = await presences.find_all(connection, view.now - presence_history) if wants("presence") else ()
         starred = await messages.find_with_flag(connection, account, Flag.STARRED) if wants("starred_messages") else ()
