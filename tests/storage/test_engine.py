@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sqlite3
 import stat
+import threading
 import traceback
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from keybearer.server.storage import realms
 from keybearer.server.storage.dialect import insert_or_ignore, locked, upsert
 from keybearer.server.storage.engine import QUIET, Database, Outage
 from keybearer.server.storage.schema import migrate
+from keybearer.server.storage.sqlite_dialect import InlineConnection
 from keybearer.server.storage.tables import mails
 from keybearer.server.storage.tables import realms as realms_table
 from tests.databases import PostgreSQLServer
@@ -359,3 +362,24 @@ async def test_a_connection_that_ends_within_a_transaction_is_an_outage_and_not_
             assert await realms.find(connection) is None
     finally:
         await database.close()
+
+
+async def test_on_sqlite_changes_of_many_rows_run_in_a_thread(sqlite_url: str) -> None:
+    database = await Database.open(sqlite_url)
+    threads: list[int] = []
+
+    def note_thread() -> int:
+        threads.append(threading.get_ident())
+        return 0
+
+    change = text(
+        "UPDATE event_counter SET last_id = last_id + note_thread() WHERE 1 IN (SELECT value FROM json_each(:ids))"
+    )
+    async with database.write() as connection:
+        assert isinstance(connection, InlineConnection)
+        connection.raw.create_function("note_thread", 0, note_thread)
+        for many in (1, 1000):
+            await connection.execute(change, {"ids": json.dumps(list(range(1, many + 1)))})
+    await database.close()
+    here = threading.get_ident()
+    assert [each == here for each in threads] == [True, False]

@@ -41,6 +41,9 @@ COMPILED_STATEMENTS = 1024
 PREPARED_STATEMENTS = 256
 """Statements that SQLite has prepared, which a connection caches. A long one takes some 20 kB."""
 
+LONG_LIST = 2000
+"""Characters of a list of some hundred ids. An UPDATE or DELETE with a longer parameter runs in a thread."""
+
 Result = TypeVar("Result")
 
 
@@ -62,6 +65,15 @@ class FileConnection(sqlite3.Connection):
         return super().cursor(_Cursor)  # type: ignore[arg-type]
 
 
+def _changes_many(statement: str, parameters: Any) -> bool:  # noqa: ANN401  as sqlite3 has them
+    """Whether a statement changes the rows of a long list, which is one text among its parameters. It cannot be stopped
+    after it has begun.
+    """
+    return statement.startswith(("UPDATE", "DELETE")) and any(
+        isinstance(each, str) and len(each) > LONG_LIST for each in parameters
+    )
+
+
 @final
 class _Cursor(sqlite3.Cursor):
     """A cursor that reads all its rows at once, so that later statements do not change them."""
@@ -75,6 +87,9 @@ class _Cursor(sqlite3.Cursor):
 
     def execute(self, statement: str, parameters: Any = ()) -> _Cursor:  # noqa: ANN401  as sqlite3 has it
         connection = self.connection
+        if connection.is_hurried and _changes_many(statement, parameters):
+            await_only(in_thread(lambda: self._execute(statement, parameters)))
+            return self
         # Only for a SELECT: stopping any other statement would roll back the whole transaction.
         if connection.is_hurried and statement.startswith("SELECT"):
             connection.stop_at = time.monotonic() + SHORT
