@@ -121,6 +121,9 @@ async def test_channels_created_by_an_account_are_capped(server: InProcessServer
     assert (refused["status"], refused["msg"]) == (400, Cap.CHANNELS.refusal())
     known = await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=[{"name": "c1"}])
     assert known["status"] == 200
+    bot = await server.add_bot(hamlet, "hambot")
+    by_bot = await call(server, bot, "POST", "users/me/subscriptions", subscriptions=[{"name": "by the bot"}])
+    assert (by_bot["status"], by_bot["msg"]) == (400, Cap.CHANNELS.refusal())
 
 
 async def test_topic_policies_of_an_account_are_capped(server: InProcessServer, hamlet: Known) -> None:

@@ -80,7 +80,7 @@ class Cap(Enum):
     )
     CHANNELS = (
         5000,
-        "channels that an account has created",
+        "channels that an account and its bots have created",
         "You have created {most} channels, as many as an account may create.",
     )
     BOTS = (1000, "bots that an account owns, including deactivated ones", "An account may own at most {most} bots.")
@@ -155,7 +155,7 @@ class Cap(Enum):
     )
     UPLOADS = (
         10_240,
-        "MiB of uploaded files (`KEYBEARER_UPLOAD_QUOTA`); one account may use a tenth of it",
+        "MiB of uploaded files (`KEYBEARER_UPLOAD_QUOTA`); one account and its bots may use a tenth of it",
         "Upload would exceed your organization's upload quota.",
     )
     MAILS = (

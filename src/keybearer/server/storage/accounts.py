@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
@@ -134,6 +134,14 @@ async def find_by_emails(connection: AsyncConnection, realm_id: int, emails: Ite
     wanted = (accounts.c.realm_id == realm_id, among(accounts.c.email_key, map(email_key, emails)))
     rows = await connection.execute(select(*COLUMNS).where(*wanted))
     return {email_key(account.delivery_email): account for account in map(from_row, rows)}
+
+
+def is_of_person(column: ColumnElement[int], account_id: int) -> ColumnElement[bool]:
+    """Whether a row belongs to an account or to one of its bots. What they may have together is limited: otherwise a
+    person would have it once more with each bot.
+    """
+    bots = select(accounts.c.id).where(accounts.c.bot_owner_id == account_id)
+    return column.in_(bots.union_all(select(literal(account_id))))
 
 
 async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Account]:

@@ -90,8 +90,9 @@ class IncomingContent:
             _check_room(self._context, await upload_contents.size_of_all(connection), size)
 
     async def _begin_content(self, change: Change, size: int) -> int:
-        await take_turn(change.connection, f"uploads:{change.actor.id}")  # otherwise two would both get the last room
-        used = await upload_contents.size_of(change.connection, change.actor.id)
+        whose = change.actor.account.bot_owner_id or change.actor.id
+        await take_turn(change.connection, f"uploads:{whose}")  # otherwise two would both get the last room
+        used = await upload_contents.size_of(change.connection, whose)
         _check_room(self._context, used, size, share=SHARE_OF_ONE)
         return await upload_contents.begin(change.connection, change.actor.id, size=size, at=change.now)
 

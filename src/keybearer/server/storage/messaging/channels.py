@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import Channel, PostPolicy, Subscription, name_key
+from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import among, among_given, insert_missing
 from keybearer.server.storage.messaging.tables import channels, messages, subscriptions
 from keybearer.server.storage.prepared import Prepared
@@ -99,8 +100,9 @@ async def find_by_names(connection: AsyncConnection, realm_id: int, names: Itera
 
 
 async def count_created(connection: AsyncConnection, account_id: int) -> int:
-    """How many channels an account has created, including archived ones."""
-    return (await connection.execute(select(func.count()).where(channels.c.creator_id == account_id))).scalar_one()
+    """How many channels an account and its bots have created, including archived ones."""
+    counted = select(func.count()).where(is_of_person(channels.c.creator_id, account_id))
+    return (await connection.execute(counted)).scalar_one()
 
 
 async def find_seen(connection: AsyncConnection, viewer: Account, channel: str | int) -> Channel | None:

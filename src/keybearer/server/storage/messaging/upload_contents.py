@@ -9,6 +9,7 @@ from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.uploads import Upload
+from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import take_turn, unheld
 from keybearer.server.storage.messaging.tables import upload_chunks, upload_contents, uploads
 from keybearer.server.storage.messaging.uploads import from_row
@@ -25,8 +26,8 @@ async def size_of_all(connection: AsyncConnection) -> int:
 
 
 async def size_of(connection: AsyncConnection, account_id: int) -> int:
-    """The size of an account's contents in bytes, including those that are still being received."""
-    own = select(_TAKEN).where(upload_contents.c.account_id == account_id)
+    """The size of the contents of an account and its bots in bytes, including those that are still being received."""
+    own = select(_TAKEN).where(is_of_person(upload_contents.c.account_id, account_id))
     return int((await connection.execute(own)).scalar_one() or 0)
 
 
