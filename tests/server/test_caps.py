@@ -15,7 +15,7 @@ from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.event_queues import QueueOptions
-from keybearer.server.domain.limits import Cap, Retention
+from keybearer.server.domain.limits import MOST_REACTIONS, Cap, Retention
 from keybearer.server.domain.mails import Mail
 from keybearer.server.services import event_queues, housekeeping, sessions
 from keybearer.server.services.background import SLICE
@@ -112,6 +112,19 @@ async def test_events_that_others_cause_within_seconds_close_no_queue_of_a_clien
         await housekeeping.sweep(server.context)
         async with server.context.reading() as connection:
             assert (await event_log.find_queue(connection, polled.id) is not None) is is_open
+
+
+async def test_an_answer_with_more_reactions_than_it_has_room_for_is_refused(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    sent = await call(server, hamlet, "POST", "messages", type="direct", to=[hamlet.id], content="hello")
+    shared = {"message_id": sent["id"], "account_id": hamlet.id, "emoji_name": "x", "kind": "unicode_emoji"}
+    await add_rows(server, reactions, [{**shared, "emoji_code": f"{n}"} for n in range(MOST_REACTIONS)])
+    assert (await call(server, hamlet, "GET", f"messages/{sent['id']}"))["status"] == 200
+    await add_rows(server, reactions, [{**shared, "emoji_code": "one more"}])
+    refused = await call(server, hamlet, "GET", f"messages/{sent['id']}")
+    assert refused["status"] == 400
+    assert "too many reactions" in refused["msg"]
 
 
 async def test_channels_created_by_an_account_are_capped(server: InProcessServer, hamlet: Known) -> None:

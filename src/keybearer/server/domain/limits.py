@@ -201,6 +201,9 @@ MOST_VALUES = 8 * MOST_ENTRIES
 MOST_TEXT = 5_000_000
 """Characters of messages in one answer: their texts, the same texts as HTML, and their earlier versions."""
 
+MOST_REACTIONS = 60_000
+"""Reactions in one answer: a page of 50 messages always has room for them."""
+
 MOST_EVENT_TEXT = 2_000_000
 """Characters of events that are read from the log at once."""
 

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_REACTIONS
 from keybearer.server.domain.messaging.messages import Reaction
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among_given, insert_or_ignore
 from keybearer.server.storage.messaging.tables import reactions
 from keybearer.server.storage.prepared import Prepared
@@ -57,13 +60,18 @@ _OF_MESSAGES = Prepared(
     select(*(column for column in reactions.c if column.name != "id"))
     .where(among_given(reactions.c.message_id, "ids"))
     .order_by(reactions.c.id)
+    .limit(MOST_REACTIONS + 1)
 )
 
 
 async def find_all(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[Reaction, ...]]:
-    """The reactions of several messages, by message, in the order in which they were added."""
-    found: dict[int, tuple[Reaction, ...]] = {}
-    for row in await _OF_MESSAGES.rows(connection, ids=sorted(set(message_ids))):
-        reaction = Reaction(*row)
-        found[reaction.message_id] = (*found.get(reaction.message_id, ()), reaction)
-    return found
+    """The reactions of several messages, by message, in the order in which they were added. Raises Refused if one
+    answer has no room for them.
+    """
+    rows = await _OF_MESSAGES.rows(connection, ids=sorted(set(message_ids)))
+    if len(rows) > MOST_REACTIONS:
+        raise Refused("These messages have too many reactions for one answer. Ask for fewer of them.")
+    found: dict[int, list[Reaction]] = {}
+    for reaction in await paced(lambda row: Reaction(*row), rows):
+        found.setdefault(reaction.message_id, []).append(reaction)
+    return {message_id: tuple(each) for message_id, each in found.items()}
