@@ -27,7 +27,6 @@ async def get_all(call: Call) -> Answer:
     everything = parameters.optional_boolean("include_all") or parameters.optional_boolean("include_all_active")
     default, of_owner = (parameters.optional_boolean(f"include_{name}") for name in ("default", "owner_subscribed"))
     readable = parameters.optional_boolean("include_can_access_content")
-    owner_id = call.caller.account.bot_owner_id if of_owner else None
     archived_too = parameters.optional_boolean("exclude_archived") is False
     known = await channels.find_known(call.context, call.caller, archived_too=archived_too)
     chosen = [
@@ -37,13 +36,13 @@ async def get_all(call: Call) -> Answer:
         or (public and not each.channel.is_private)
         or (subscribed and each.subscription is not None)
         or (default and each.channel.is_default)
-        or owner_id in each.subscriber_ids
+        or (of_owner and each.owner_follows)
         or (readable and (not each.channel.is_private or each.subscription is not None))
     ]
     rows = []
     for each in chosen:
         fields = channel_fields(each.channel)
-        fields["subscriber_count"] = len(each.subscriber_ids)
+        fields["subscriber_count"] = each.subscriber_count
         rows.append({**fields, "is_default": each.channel.is_default} if default else fields)
     return success(streams=rows)
 
@@ -51,7 +50,7 @@ async def get_all(call: Call) -> Answer:
 async def get_one(call: Call) -> Answer:
     """`GET streams/{stream_id}`."""
     found = await channels.find(call.context, call.caller, call.id("stream_id"))
-    return success(stream={**channel_fields(found.channel), "subscriber_count": len(found.subscriber_ids)})
+    return success(stream={**channel_fields(found.channel), "subscriber_count": found.subscriber_count})
 
 
 async def get_id(call: Call) -> Answer:
@@ -107,7 +106,7 @@ async def archive(call: Call) -> Answer:
 async def get_followed(call: Call) -> Answer:
     """`GET users/me/subscriptions`."""
     with_subscribers = bool(_include_subscribers(call.parameters.optional_json("include_subscribers")))
-    found = await channels.find_followed(call.context, call.caller)
+    found = await channels.find_followed(call.context, call.caller, with_subscribers=with_subscribers)
     return success(subscriptions=[followed_fields(each, with_subscribers=with_subscribers) for each in found])
 
 

@@ -58,7 +58,13 @@ async def register(call: Call) -> Answer:
     )
     idle_timeout = _idle_timeout(parameters)
     queue = await event_queues.open_queue(call.context, call.caller, options, idle_timeout)
-    state = await gather(call.context, call.caller, wishes.wants, presence_history=history)
+    state = await gather(
+        call.context,
+        call.caller,
+        wishes.wants,
+        presence_history=history,
+        with_subscribers=wishes.with_subscribers,
+    )
     return success(
         queue_id=queue.id,
         last_event_id=queue.number_of(state.event_id),

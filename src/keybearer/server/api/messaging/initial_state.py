@@ -155,7 +155,7 @@ def _without_null(row: Fields) -> Fields:
 def _stream(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {
         "streams": [
-            {**channel_fields(each.channel), "subscriber_count": len(each.subscriber_ids)} for each in state.channels
+            {**channel_fields(each.channel), "subscriber_count": each.subscriber_count} for each in state.channels
         ]
     }
 

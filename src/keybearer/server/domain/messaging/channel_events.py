@@ -57,7 +57,7 @@ def channel_fields(channel: Channel) -> dict[str, object]:
 def followed_fields(followed: Followed, *, with_subscribers: bool) -> dict[str, object]:
     """A channel with the viewer's own subscription (if there is one) and, if requested, its subscribers."""
     fields = channel_fields(followed.channel)
-    fields["subscriber_count"] = len(followed.subscriber_ids)
+    fields["subscriber_count"] = followed.subscriber_count
     if followed.subscription is not None:
         fields |= subscription_fields(followed.subscription)
         fields["email_address"] = ""

@@ -87,11 +87,22 @@ NOTIFICATION_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A channel, the accounts that follow it, and the viewer's own subscription, if there is one."""
+    """A channel, the accounts that follow it, and the viewer's own subscription, if there is one.
+
+    If nobody asked who follows it, `subscriber_ids` is empty and `counted` says how many. `owner_follows` is about the
+    owner of a viewer who is a bot.
+    """
 
     channel: Channel
     subscriber_ids: frozenset[int] = frozenset()
     subscription: Subscription | None = None
+    counted: int | None = None
+    owner_follows: bool = False
+
+    @property
+    def subscriber_count(self) -> int:
+        """How many accounts follow the channel."""
+        return len(self.subscriber_ids) if self.counted is None else self.counted
 
 
 @dataclass(frozen=True, slots=True)

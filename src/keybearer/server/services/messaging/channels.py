@@ -84,23 +84,35 @@ async def follow_first(change: Change, account: Account, joins: Joins, *, invite
     change.tell(*(channel_events.peers_subscribed(channel_id, [account.id]) for channel_id in ids))
 
 
-async def find_followed(context: Context, caller: Caller) -> list[Followed]:
+async def find_followed(context: Context, caller: Caller, *, with_subscribers: bool) -> list[Followed]:
     """The channels that the actor follows, by name."""
     async with context.viewing(caller) as view:
-        known = await survey(view.connection, view.actor.account)
+        known = await survey(view.connection, view.actor.account, with_subscribers=with_subscribers)
     return [each for each in known if each.subscription is not None]
 
 
-async def survey(connection: AsyncConnection, viewer: Account, *, archived_too: bool = False) -> list[Followed]:
-    """All channels that the viewer may see, by name, with their followers. `archived_too` includes archived
-    channels.
-    """
+async def survey(
+    connection: AsyncConnection, viewer: Account, *, with_subscribers: bool = False, archived_too: bool = False
+) -> list[Followed]:
+    """All channels that the viewer may see, by name. `archived_too` includes archived channels."""
     mine = await channels.find_subscriptions(connection, viewer.id)
     seen = [each for each in await channels.find_all_seen(connection, viewer) if archived_too or not each.is_archived]
-    subscribers = await channels.find_subscribers(connection, [channel.id for channel in seen])
+    ids = [channel.id for channel in seen]
+    subscribers = await channels.find_subscribers(connection, ids) if with_subscribers else {}
+    counted = {} if with_subscribers else await channels.count_subscribers(connection, ids)
+    of_owner = await channels.find_subscriptions(connection, viewer.bot_owner_id) if viewer.bot_owner_id else ()
     # Archived channels come last.
     seen.sort(key=lambda channel: (channel.is_archived, channel.name.casefold()))
-    return [Followed(channel, subscribers[channel.id], mine.get(channel.id)) for channel in seen]
+    return [
+        Followed(
+            channel,
+            subscribers.get(channel.id, frozenset()),
+            mine.get(channel.id),
+            counted=None if with_subscribers else counted.get(channel.id, 0),
+            owner_follows=channel.id in of_owner,
+        )
+        for channel in seen
+    ]
 
 
 async def find_known(context: Context, caller: Caller, *, archived_too: bool = False) -> list[Followed]:

@@ -60,9 +60,16 @@ class InitialState:
 
 
 async def gather(
-    context: Context, caller: Caller, wants: Callable[[str], bool], *, presence_history: timedelta = HISTORY
+    context: Context,
+    caller: Caller,
+    wants: Callable[[str], bool],
+    *,
+    presence_history: timedelta = HISTORY,
+    with_subscribers: bool = False,
 ) -> InitialState:
-    """The state as the actor may see it. `wants` says for an event type whether the client asks for its part."""
+    """The state as the actor may see it. `wants` says for an event type whether the client asks for its part, and
+    `with_subscribers` whether it asks who follows each channel.
+    """
     async with context.viewing(caller) as view:
         connection, account = view.connection, view.actor.account
         # One snapshot of the database: what follows includes every event up to `event_id`, and none after it.
@@ -85,7 +92,7 @@ async def gather(
             everybody=everybody,
             managed_bots=managed,
             services=await _services(context, view, [bot.id for bot in managed]) if managed else {},
-            channels=await survey(connection, account) if wants_channels else (),
+            channels=await survey(connection, account, with_subscribers=with_subscribers) if wants_channels else (),
             unread=unread,
             unread_count=await _count_unmuted(connection, account, unread, topics) if wants_unread else 0,
             starred_ids=[message.id for message in starred],

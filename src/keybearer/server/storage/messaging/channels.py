@@ -253,6 +253,20 @@ async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[in
     return {channel_id: frozenset(ids) for channel_id, ids in found.items()}
 
 
+_COUNTED = Prepared(
+    select(subscriptions.c.channel_id, func.count())
+    .where(among_given(subscriptions.c.channel_id, "ids"))
+    .group_by(subscriptions.c.channel_id)
+)
+
+
+async def count_subscribers(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, int]:
+    """How many accounts, also deactivated ones, follow each of several channels. Channels without any are absent."""
+    ids = sorted(set(channel_ids))
+    rows = await _COUNTED.rows(connection, ids=ids) if ids else ()
+    return {row[0]: row[1] for row in rows}
+
+
 async def find_topics(
     connection: AsyncConnection, channel_id: int, *, limit: int | None = None
 ) -> Sequence[tuple[str, int]]:
