@@ -331,7 +331,8 @@ async def test_an_account_key_ends_with_the_named_key_that_created_it(server_on_
     with_account_key = await key_lists.find_ending(server.context, Caller(olive.account))
     assert {each.record.id for each in with_account_key} == {key.id, *(each.record.id for each in ending)}
     browser = await server.signed_in(olive)
-    for page in (f"/settings/account/api-keys/{key.id}/revoke/", f"/organization/api-keys/{key.id}/revoke/"):
+    pages = (f"/settings/account/api-keys/{key.id}/revoke/", f"/organization/api-keys/{key.id}/revoke/")
+    for page in (*pages, "/settings/account/password/"):
         question = (await browser.get(page)).text
         assert question.count("<li>the account key of ") == 3
         assert "of Percy" in question

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.hosts import NGINX
 from tests.cluster.network import is_possible
 
 pytestmark = [
     pytest.mark.soak,
     pytest.mark.skipif(not is_possible(), reason="only root on Linux can make network namespaces"),
+    pytest.mark.skipif(NGINX is None, reason="nginx is not installed"),
 ]
 
 

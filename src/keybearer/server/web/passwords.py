@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import passwords
+from keybearer.server.services import key_lists, passwords
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
 
@@ -14,7 +14,13 @@ NOT_EQUAL = "The two passwords are not the same."
 
 async def show_change(visit: Visit) -> Response:
     """The form for another password."""
-    return visit.render_form("account/password.html", replaces_key=False)
+    return await _form(visit)
+
+
+async def _form(visit: Visit, refusal: Refused | None = None, *, replaces_key: bool = False) -> Response:
+    """The form, with what a new API key would end."""
+    ending = await key_lists.find_ending(visit.context, visit.caller)
+    return visit.render_form("account/password.html", refusal, replaces_key=replaces_key, ending=ending)
 
 
 async def change(visit: Visit) -> Response:
@@ -30,7 +36,7 @@ async def change(visit: Visit) -> Response:
             replaces_key=replaces_key,
         )
     except Refused as refusal:
-        return visit.render_form("account/password.html", refusal, replaces_key=replaces_key)
+        return await _form(visit, refusal, replaces_key=replaces_key)
     notice = Notice.PASSWORD_AND_KEY_CHANGED if replaces_key else Notice.PASSWORD_CHANGED
     return visit.redirect("/settings/account/", notice=notice)
 
