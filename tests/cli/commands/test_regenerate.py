@@ -75,7 +75,7 @@ def test_the_named_keys_that_end_are_listed_first(town: Town, person: Person, bo
 
     refused = person.run.on_terminal("regenerate", answers={"Issue a new one? [y/N]": "n"})
     assert (refused.code, '"backup", last used: never' in refused.out) == (1, True)
-    assert '"deploy" of the bot ' in refused.out
+    assert '"deploy" of the user ' in refused.out
     of_bot = person.run("regenerate", "--bot", bot, "--output", str(person.run.home / "rc"), "--yes")
     assert (of_bot.code, "deploy" in of_bot.err, "backup" in of_bot.err) == (0, True, False)
     done = person.run("regenerate", "--yes")
