@@ -93,6 +93,13 @@ class Account(NamedTuple):
         return self.bot_type is not None
 
     @property
+    def person_id(self) -> int:
+        """The id of the person behind the account: a bot's owner, or else the account itself. What only one person may
+        use up is counted under it.
+        """
+        return self.id if self.bot_owner_id is None else self.bot_owner_id
+
+    @property
     def is_administrator(self) -> bool:
         """Owners are administrators too."""
         return self.role <= Role.ADMINISTRATOR

@@ -113,7 +113,7 @@ class Context:
         origin = origin or (caller.origin if caller else RequestOrigin())
         wanted = set(holding)
         if caller is not None:
-            wanted |= {caller.id, caller.account.bot_owner_id or caller.id}
+            wanted |= {caller.id, caller.account.person_id}
         for _ in range(MOST_TRIES):
             async with self.database.write() as connection:
                 if wanted:

@@ -69,7 +69,7 @@ async def tell_owners(change: Change, revoked: Sequence[APIKeyRecord], *, by_fin
     realm = await the_realm(change.connection)
     by_owner: dict[int, list[Account]] = {}
     for holder in holders.values():
-        by_owner.setdefault(holder.bot_owner_id or holder.id, []).append(holder)
+        by_owner.setdefault(holder.person_id, []).append(holder)
     owners = await accounts.find_by_ids(change.connection, by_owner)
     by = "somebody who had it" if by_finder else mail_texts.name_of(change.acting_account)
     await change.send(

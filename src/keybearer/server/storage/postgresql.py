@@ -186,7 +186,7 @@ _decode = msgspec.json.Decoder(list[list[Any]]).decode
 
 _PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
 """Lets PostgreSQL plan a query when it is prepared, and again when the tables' statistics change. By itself, it plans a
-query that has an array anew each time, which takes as long as the look-up.
+query that has an array again for each use, which takes as long as the look-up.
 """
 
 

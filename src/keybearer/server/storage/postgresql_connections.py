@@ -58,8 +58,10 @@ class Connections:
             # A caller that hangs up cancels this task, perhaps several times.
             await asyncio.shield(self._roll_back(connection))
             raise
-        await self._keep(connection)
-        self._give_back_turn()
+        try:
+            await self._keep(connection)
+        finally:
+            self._give_back_turn()
 
     def _give_back_turn(self) -> None:
         self.in_use -= 1

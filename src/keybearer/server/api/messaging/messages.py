@@ -122,7 +122,7 @@ async def get_history(call: Call) -> Answer:
     no_topic = "" if empty_topics else NO_TOPIC
     if not copy.message.edits:
         return success(message_history=_history(copy.message, no_topic))
-    whose = call.caller.account.bot_owner_id or call.caller.id
+    whose = call.caller.account.person_id
     return success(message_history=await call.context.long_work.run(whose, _history, copy.message, no_topic))
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account, email_key
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_REACTIONS
 from keybearer.server.domain.messaging.channels import Channel, name_key
 from keybearer.server.domain.messaging.messages import (
     Copy,
@@ -50,10 +51,14 @@ async def directory_of(
 
 
 async def copies_of(connection: AsyncConnection, viewer: Account, found: Sequence[Message]) -> list[Copy]:
-    """These messages, which the viewer may see, with the viewer's own flags."""
+    """These messages, which the viewer may see, with the viewer's own flags. Raises Refused if one answer has no room
+    for their reactions.
+    """
     ids = [message.id for message in found]
     flags = await messages.find_flags(connection, viewer.id, ids)
     reacted = await reactions.find_all(connection, ids)
+    if sum(map(len, reacted.values())) > MOST_REACTIONS:
+        raise Refused("These messages have too many reactions for one answer. Ask for fewer of them.")
     shown = await with_visible_edits(connection, viewer, found)
     return [Copy(message, flags.get(message.id, NOT_DELIVERED), reacted.get(message.id, ())) for message in shown]
 

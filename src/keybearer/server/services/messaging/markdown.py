@@ -113,7 +113,7 @@ async def render_for(context: Context, caller: Caller, text: str, names: Names |
     """A caller's text as HTML. A long one is rendered in a thread. Raises Refused like `render`, or Overloaded."""
     if len(text) <= LONGEST_AT_ONCE:
         return render(text, names)
-    return await context.long_work.run(caller.account.bot_owner_id or caller.id, render, text, names)
+    return await context.long_work.run(caller.account.person_id, render, text, names)
 
 
 async def render_all(context: Context, caller: Caller, texts: Sequence[str]) -> list[str]:
@@ -124,7 +124,7 @@ async def render_all(context: Context, caller: Caller, texts: Sequence[str]) -> 
 
     if sum(map(len, texts)) <= LONGEST_AT_ONCE:
         return render_each()
-    return await context.long_work.run(caller.account.bot_owner_id or caller.id, render_each)
+    return await context.long_work.run(caller.account.person_id, render_each)
 
 
 def render(text: str, names: Names | None = None) -> Rendered:

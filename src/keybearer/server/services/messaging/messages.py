@@ -64,7 +64,7 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
         raise Refused(f"{name} is too small")
     _check_count(max(query.num_before + query.num_after, len(query.message_ids or ())))
     is_search = any(term.operator == "search" for term in query.narrow)
-    whose = caller.account.bot_owner_id or caller.id
+    whose = caller.account.person_id
     # A search may read every message. There are only a few connections for reading.
     async with context.searches.turn(whose) if is_search else nullcontext(), context.viewing(caller) as look:
         connection, actor = look.connection, look.actor

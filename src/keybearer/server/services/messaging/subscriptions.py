@@ -142,8 +142,7 @@ async def _create(
     change: Change, account: Account, wanted: Sequence[NewChannel], rendered: Mapping[str, str]
 ) -> Sequence[Channel]:
     if wanted:
-        whose = account.bot_owner_id or account.id
-        check_cap(Cap.CHANNELS, await channels.count_created(change.connection, whose) + len(wanted))
+        check_cap(Cap.CHANNELS, await channels.count_created(change.connection, account.person_id) + len(wanted))
     for each in wanted:
         if each.is_default:
             check_may_be_default(account, is_private=each.is_private)

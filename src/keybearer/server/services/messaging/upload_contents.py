@@ -90,7 +90,7 @@ class IncomingContent:
             _check_room(self._context, await upload_contents.size_of_all(connection), size)
 
     async def _begin_content(self, change: Change, size: int) -> int:
-        whose = change.actor.account.bot_owner_id or change.actor.id
+        whose = change.actor.account.person_id
         await take_turn(change.connection, f"uploads:{whose}")  # otherwise two would both get the last room
         used = await upload_contents.size_of(change.connection, whose)
         _check_room(self._context, used, size, share=SHARE_OF_ONE)

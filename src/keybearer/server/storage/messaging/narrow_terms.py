@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Integer,
     String,
     and_,
@@ -36,8 +35,7 @@ from keybearer.server.storage.messaging.tables import (
     subscriptions,
     user_topics,
 )
-
-Condition = ColumnElement[bool]
+from keybearer.server.storage.visibility import Condition
 
 ME = bindparam("viewer_id", type_=Integer)
 """The id of the account that looks."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.limits import MOST_REACTIONS
 from keybearer.server.domain.messaging.messages import Reaction
 from keybearer.server.domain.pacing import paced
@@ -65,12 +64,10 @@ _OF_MESSAGES = Prepared(
 
 
 async def find_all(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[Reaction, ...]]:
-    """The reactions of several messages, by message, in the order in which they were added. Raises Refused if one
-    answer has no room for them.
+    """The reactions of several messages, by message, in the order in which they were added: at most one more than an
+    answer has room for.
     """
     rows = await _OF_MESSAGES.rows(connection, ids=sorted(set(message_ids)))
-    if len(rows) > MOST_REACTIONS:
-        raise Refused("These messages have too many reactions for one answer. Ask for fewer of them.")
     found: dict[int, list[Reaction]] = {}
     for reaction in await paced(lambda row: Reaction(*row), rows):
         found.setdefault(reaction.message_id, []).append(reaction)
