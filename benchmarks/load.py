@@ -195,10 +195,10 @@ class Connection:
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
 
-    def answer(self) -> bytes:
-        """The answer to the request that was sent. Raises RuntimeError for any other status than 200."""
+    def answer(self, status: bytes = b"HTTP/1.1 200") -> bytes:
+        """The answer to the request that was sent. Raises RuntimeError if it does not start with `status`."""
         answer = self._socket.recv(262_144)
-        while not is_whole(answer):
+        while not is_whole(answer, status):
             answer += self._socket.recv(262_144)
         return answer
 

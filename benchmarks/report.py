@@ -24,8 +24,9 @@ INTRODUCTION = """\
 
 `make bench` measures everything on this page in one run and writes this page. It takes about ten minutes.
 `make bench ARGS=messages` measures one group and only prints its table: `users_me`, `messages`, `memory`, `polls`,
-`stall`, `client` or `parts`. `make bench ARGS=--large` also verifies keys among a million accounts, and `--quick` shows
-in a few minutes that everything runs. No test asserts a time, because it would fail on a busy machine.
+`stall`, `client` or `parts`. `make bench ARGS=mixed` takes an hour, so it runs only if it is named. `make bench
+ARGS=--large` also verifies keys among a million accounts, and `--quick` shows in a few minutes that everything runs. No
+test asserts a time, because it would fail on a busy machine.
 """
 
 _QUICK = """\
