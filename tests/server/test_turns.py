@@ -11,7 +11,7 @@ from keybearer.server.services.turns import Turns
 
 
 async def test_the_jobs_of_one_wait_for_each_other_and_not_for_those_of_others() -> None:
-    turns = Turns(most=10, most_of_one=5)
+    turns = Turns(most=10, most_of_one=5, at_once=2)
     running: list[str] = []
     most_of_one = 0
 
@@ -54,3 +54,30 @@ async def test_more_jobs_than_may_wait_are_refused_and_leave_nothing_behind() ->
     await asyncio.gather(*waiting, return_exceptions=True)
     for of in ("a", "a", "b", "c"):
         await job(of)
+
+
+async def test_only_so_many_jobs_run_at_the_same_time_whoever_they_are_of() -> None:
+    turns = Turns(most=10, most_of_one=5, at_once=2)
+    is_over = asyncio.Event()
+    running: list[int] = []
+
+    async def job(of: int) -> None:
+        async with turns.turn(of):
+            running.append(of)
+            await is_over.wait()
+
+    jobs = [asyncio.create_task(job(of)) for of in range(4)]
+    await asyncio.sleep(0.01)
+    assert running == [0, 1]
+    is_over.set()
+    await asyncio.gather(*jobs)
+    assert running == [0, 1, 2, 3]
+
+
+async def test_a_job_that_takes_too_long_is_stopped_and_the_next_one_runs() -> None:
+    turns = Turns(most=10, most_of_one=5, seconds=0.01)
+    with pytest.raises(TimeoutError):
+        async with turns.turn("a"):
+            await asyncio.Event().wait()
+    async with turns.turn("a"):
+        pass

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.errors import SchemaError, StorageError
 from keybearer.server.storage import realms
 from keybearer.server.storage.dialect import insert_or_ignore, locked, upsert
+from keybearer.server.storage.direct import DirectConnection
 from keybearer.server.storage.engine import QUIET, Database, Outage
 from keybearer.server.storage.schema import migrate
 from keybearer.server.storage.sqlite_dialect import InlineConnection
@@ -117,6 +118,30 @@ async def test_a_cancelled_write_leaves_nothing_and_lets_the_next_one_run(databa
     await add_realm(database)
     async with database.read() as connection:
         assert await count_realms(connection) == 1
+
+
+ENDLESS = (
+    "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT (i + 1) % 7 FROM n) SELECT i FROM n) AS n"
+)
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+async def test_a_cancelled_read_stops_its_statement_and_leaves_its_connection_usable(
+    database: Database, is_direct: bool
+) -> None:
+    async def read_for_ever() -> None:
+        async with database.read() as connection:
+            assert isinstance(connection, DirectConnection)
+            if is_direct:
+                await connection.ask(ENDLESS, [])
+            else:
+                await connection.exec_driver_sql(ENDLESS)
+
+    for _ in range(12):  # more than there are connections and threads
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(read_for_ever(), 0.1)
+    async with database.read() as connection:
+        assert await count_realms(connection) == 0
 
 
 async def test_a_read_sees_one_state_and_waits_for_no_writer(database: Database) -> None:

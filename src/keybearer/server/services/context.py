@@ -22,7 +22,7 @@ from keybearer.server.domain.event_log import Event, access_changed
 from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
 from keybearer.server.domain.forms import AlreadySent
 from keybearer.server.domain.grants import Grant
-from keybearer.server.domain.limits import MOST_LONG_WORK, MOST_LONG_WORK_OF_ONE, Cap
+from keybearer.server.domain.limits import MOST_LONG_WORK, MOST_LONG_WORK_OF_ONE, SEARCH_TAKES, SEARCHES, Cap
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.domain.realms import Realm
@@ -75,14 +75,15 @@ class Context:
     long_work: LongWork = field(default_factory=LongWork, init=False)
     """Does work that would hold up the event loop of this worker."""
     searches: Turns = field(init=False)
-    """Lets one search of each person and their bots read the database at a time."""
+    """Lets one search of each person and their bots read the database at a time, and only a few of all people."""
 
     def __post_init__(self) -> None:
         hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
         object.__setattr__(self, "unsent_mails", OnceEvery(UNSENT_LOGGED_EVERY, self.clock))
         object.__setattr__(self, "realm", CurrentRealm(self.database))
-        object.__setattr__(self, "searches", Turns(most=MOST_LONG_WORK, most_of_one=MOST_LONG_WORK_OF_ONE))
+        searches = Turns(most=MOST_LONG_WORK, most_of_one=MOST_LONG_WORK_OF_ONE, at_once=SEARCHES, seconds=SEARCH_TAKES)
+        object.__setattr__(self, "searches", searches)
 
     @asynccontextmanager
     async def change(

@@ -21,24 +21,32 @@ class _Turn:
 
 @final
 class Turns:
-    """Lets one job of each account or address run at a time, and limits how many wait."""
+    """Lets one job of each account or address run at a time, and limits how many run, how long, and how many wait."""
 
-    def __init__(self, *, most: int, most_of_one: int) -> None:
+    def __init__(self, *, most: int, most_of_one: int, at_once: int = 1, seconds: float | None = None) -> None:
+        """`at_once` jobs run, of different accounts. Together with those that wait there may be `most`. A job is
+        cancelled when it has run for this many seconds.
+        """
         self._most = most
         self._most_of_one = most_of_one
+        self._running = asyncio.Semaphore(at_once)
+        self._seconds = seconds
         self._turns: dict[int | str, _Turn] = {}
         self._jobs = 0
 
     @asynccontextmanager
     async def turn(self, of: int | str) -> AsyncIterator[None]:
-        """Wait until no other job of this account or address runs. Raises Overloaded if too many wait already."""
+        """Wait until no other job of this account or address runs.
+
+        Raises Overloaded if too many wait already, and TimeoutError if the job has taken too long.
+        """
         turn = self._turns.setdefault(of, _Turn())
         if self._jobs >= self._most or turn.jobs >= self._most_of_one:
             raise Overloaded
         self._jobs += 1
         turn.jobs += 1
         try:
-            async with turn.lock:
+            async with turn.lock, self._running, asyncio.timeout(self._seconds):
                 yield
         finally:
             self._jobs -= 1

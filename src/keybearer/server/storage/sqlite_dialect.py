@@ -58,6 +58,10 @@ class FileConnection(sqlite3.Connection):
         self.stop_at = math.inf
         self.set_progress_handler(self._is_late, STEPS)
 
+    def stop(self) -> None:
+        """Stop the SELECT that is running. It fails with SQLITE_INTERRUPT."""
+        self.stop_at = -math.inf
+
     def _is_late(self) -> bool:
         return time.monotonic() > self.stop_at
 
@@ -99,7 +103,7 @@ class _Cursor(sqlite3.Cursor):
             if not connection.is_hurried or error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
             connection.stop_at = math.inf
-            await_only(in_thread(lambda: self._execute(statement, parameters)))
+            await_only(in_thread(lambda: self._execute(statement, parameters), stop=connection.stop))
         finally:
             if connection.is_hurried:
                 connection.stop_at = math.inf
@@ -183,7 +187,8 @@ registry.register("sqlite.inline", __name__, InlineDialect.__name__)
 class InlineConnection(DirectConnection):
     """SQLAlchemy's connection. Its statements run where they are awaited, unless they are slow.
 
-    A statement in a thread runs to its end even if its task is cancelled in the meantime; the task ends after it.
+    If its task is cancelled, a SELECT in a thread is stopped. Other statements run to their end, since stopping one
+    would roll back what others wrote in the same transaction. The task ends after the statement.
     """
 
     raw: FileConnection
@@ -213,7 +218,7 @@ class InlineConnection(DirectConnection):
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
             raw.stop_at = math.inf
-            return await in_thread(lambda: raw.execute(statement, parameters).fetchall())
+            return await in_thread(lambda: raw.execute(statement, parameters).fetchall(), stop=raw.stop)
         finally:
             raw.stop_at = math.inf
 
@@ -233,19 +238,22 @@ class InlineConnection(DirectConnection):
             self.raw.is_hurried = False
 
 
-async def in_thread(work: Callable[[], Result]) -> Result:
-    """Do the work in a thread. If the task is cancelled, that takes effect when the thread no longer uses the
-    connection.
+async def in_thread(work: Callable[[], Result], *, stop: Callable[[], None] | None = None) -> Result:
+    """Do the work in a thread. If the task is cancelled, `stop` may end the work early, and the cancellation takes
+    effect when the thread no longer uses the connection.
     """
     working = asyncio.get_running_loop().run_in_executor(None, copy_context().run, work)
     try:
         return await asyncio.shield(working)
     except asyncio.CancelledError:
+        if stop is not None:
+            stop()
         while not working.done():
             try:
                 await asyncio.wait([working])
             except asyncio.CancelledError:
                 continue
+        working.exception()  # asyncio would log a failure that nobody looked at, and a stopped SELECT fails
         raise
 
 

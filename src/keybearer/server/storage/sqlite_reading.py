@@ -33,10 +33,8 @@ class Readers:
             self._in_use += 1
             try:
                 connection.raw.execute("BEGIN")
-                try:
-                    yield connection
-                finally:
-                    connection.raw.rollback()
+                yield connection
+                connection.raw.rollback()
             except BaseException:
                 await connection.close()
                 raise

@@ -45,6 +45,11 @@ class Term:
     negated: bool = False
 
     @property
+    def is_search(self) -> bool:
+        """Whether every message may have to be read to find those that match. The others are found by an index."""
+        return self.negated or self.operator not in ("channel", "topic", "dm", "id", "near", "with")
+
+    @property
     def words(self) -> Sequence[str]:
         """The words that a message must contain, if the term searches for words."""
         return str(self.operand).replace('"', " ").split() if self.operator == "search" else ()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -63,10 +63,7 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
         name = "num_before" if query.num_before < 0 else "num_after"
         raise Refused(f"{name} is too small")
     _check_count(max(query.num_before + query.num_after, len(query.message_ids or ())))
-    is_search = any(term.operator == "search" for term in query.narrow)
-    whose = caller.account.person_id
-    # A search may read every message. There are only a few connections for reading.
-    async with context.searches.turn(whose) if is_search else nullcontext(), context.viewing(caller) as look:
+    async with _turn(context, caller, query.narrow), context.viewing(caller) as look:
         connection, actor = look.connection, look.actor
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
         view = replace(view, with_sent=query.with_sent)
@@ -74,6 +71,22 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
             page = await narrows.find_some(connection, view, query.message_ids)
             return await _found(connection, actor, _complete_messages(page), BEYOND_ALL, (False, False, False))
         return await _around(connection, actor, view, replace(query, anchor=query.anchor if anchor is None else anchor))
+
+
+@asynccontextmanager
+async def _turn(context: Context, caller: Caller, narrow: Sequence[Term]) -> AsyncIterator[None]:
+    """Wait for the turn of a search, and stop it if it takes too long: there are only a few connections for reading.
+
+    Raises Refused if it is stopped, and Overloaded if too many wait.
+    """
+    if not any(term.is_search for term in narrow):
+        yield
+        return
+    try:
+        async with context.searches.turn(caller.account.person_id):
+            yield
+    except TimeoutError:
+        raise Refused("This search takes too long. Search in a channel, a topic or a conversation.") from None
 
 
 def _check_count(wanted: int) -> None:
