@@ -30,7 +30,7 @@ MEANINGS = {
     "trusted_proxies": "Networks whose `X-Forwarded-*` headers are trusted, separated by commas. "
     "[Behind a proxy](../how-to/behind-a-proxy.md)",
     "webhook_networks": "Private networks, or those of this machine, to which outgoing webhooks may be sent.",
-    "api_limit": "Calls that an account may make.",
+    "api_limit": "Calls that an account may make. All bots of an owner together may make ten times as many.",
     "failure_limit": "Failed keys that an address may send.",
     "limits_url": "A Redis or Valkey that counts calls for all workers and machines. Without it, each worker counts on "
     "its own. [Several machines](../how-to/several-machines.md)",

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from keybearer.server.domain.attempts import Window, judge
 from keybearer.server.domain.errors import TooManyAttempts
+from keybearer.server.domain.limits import CALLS_OF_BOTS
 from keybearer.server.http.limits import MovingWindow
-from tests.in_process import InProcessServer, prepared, serving
+from tests.in_process import InProcessServer, Known, prepared, serving
 
 WRONG = ("nobody@example.com", "a" * 32)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -54,6 +55,19 @@ async def test_sessions_and_keys_of_an_account_are_counted_together(strict: InPr
         await browser.get("/json/users/me")
         await strict.client().get("/api/v1/users/me", auth=hamlet.auth)
     assert (await browser.get("/json/users/me")).status_code == 429
+
+
+async def test_the_bots_of_one_owner_are_counted_together_and_not_with_those_of_others(strict: InProcessServer) -> None:
+    hamlet, othello = await strict.add_person("hamlet"), await strict.add_person("othello")
+    bots = [await strict.add_bot(hamlet, f"bot{number}") for number in range(CALLS_OF_BOTS + 1)]
+    others = await strict.add_bot(othello, "others")
+
+    async def status(who: Known) -> int:
+        return (await strict.client().get("/api/v1/users/me", auth=who.auth)).status_code
+
+    of_each = [[await status(bot) for _ in range(4)] for bot in bots]
+    assert of_each == [[200] * 4] * CALLS_OF_BOTS + [[429] * 4]
+    assert [await status(who) for who in (hamlet, others)] == [200, 200]
 
 
 async def test_failed_keys_are_limited_by_address_but_a_valid_key_from_there_is_not(strict: InProcessServer) -> None:

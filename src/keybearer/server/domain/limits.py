@@ -28,6 +28,9 @@ BODIES_OF_NETWORK = 4 * 1024 * 1024
 SHARE_OF_NAMED_KEY = 2
 """A named key may make this fraction of its account's calls: a script that runs wild leaves the rest to other keys."""
 
+CALLS_OF_BOTS = 10
+"""The bots of one owner together may make this many times the calls of one account."""
+
 
 class Cap(Enum):
     """The maximum of something: the number, what it counts, and the words of the refusal beyond it.
@@ -65,8 +68,8 @@ class Cap(Enum):
     # What one account has.
     QUEUES = (
         1500,
-        "event queues that an account has open",
-        "You have {most} event queues open, as many as an account may have. Close one, or wait until one times out.",
+        "event queues that a person and their bots have open",
+        "You and your bots have {most} event queues open, as many as you may have. Close one, or wait until one ends.",
     )
     QUEUE_FILTER = (
         20_000,
@@ -109,6 +112,11 @@ class Cap(Enum):
         "alert words of an account",
         "You can have at most {most} alert words. Remove some first.",
     )
+    ALERT_WORDS_OF_PERSON = (
+        2000,
+        "alert words of a person and their bots",
+        "You and your bots can have at most {most} alert words together. Remove some first.",
+    )
     USER_TOPICS = (
         1000,
         "topics that an account has muted, unmuted or followed",
@@ -128,6 +136,21 @@ class Cap(Enum):
         20_000,
         "keys that an account keeps in `bot_storage`",
         "An account may keep at most {most} keys. Remove some first.",
+    )
+    STORAGE_KEYS_OF_PERSON = (
+        100_000,
+        "keys that a person and their bots keep in `bot_storage`",
+        "One person and their bots may keep at most {most} keys. Remove some first.",
+    )
+    STORAGE_OF_PERSON = (
+        100_000_000,
+        "characters that a person and their bots keep in `bot_storage`",
+        "Request exceeds storage limit of you and your bots by {over} characters. The limit is {most} characters.",
+    )
+    WEBHOOK_CALLS = (
+        2000,
+        "calls of outgoing webhooks that wait, for the bots of one owner",
+        "A bot is not called. Its conversation is told that it is unavailable, and its owner is told why.",
     )
     # What a message has.
     EDITS = (
@@ -206,6 +229,12 @@ MOST_REACTIONS = 60_000
 
 MOST_EVENT_TEXT = 2_000_000
 """Characters of events that are read from the log at once."""
+
+SEARCHES = 2
+"""Searches that one worker makes at the same time. It reads SQLite through four connections, PostgreSQL through ten."""
+
+SEARCH_TAKES = 10.0
+"""Seconds after which a search is stopped."""
 
 MOST_LONG_WORK = 200
 """Jobs that wait for the worker's thread for work that would hold up its event loop."""

@@ -176,9 +176,9 @@ class Admitter:
                 admission.is_counted = True
                 key = found.key
                 of_key = None if key is None or key.is_account_key else key.key_id
-                admission.quota = self._limits.count_call(account.id, of_key)
+                admission.quota = self._limits.count_call(account, of_key)
                 if self._limits.shared is not None:
-                    shared = await self._limits.count_shared_call(self._limits.shared, account.id, of_key)
+                    shared = await self._limits.count_shared_call(self._limits.shared, account, of_key)
                     admission.quota = shared or admission.quota
             _check_rule(admission, found, rule)
         if request.query or request.changes_something:

@@ -11,12 +11,14 @@ from bisect import bisect_right
 from collections import Counter
 from typing import final
 
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Overloaded, Refused, TooManyAttempts
 from keybearer.server.domain.limits import (
     BODIES_IN_FLIGHT,
     BODIES_OF_NETWORK,
     BODIES_OF_ONE,
     BODIES_OF_STRANGERS,
+    CALLS_OF_BOTS,
     SHARE_OF_NAMED_KEY,
     UNCOUNTED_BODY,
     Quota,
@@ -92,7 +94,7 @@ class Limits:
     hold for all workers and machines together. While `shared` is unavailable, only the limits of this worker hold.
     """
 
-    __slots__ = ("_bodies", "_calls", "_calls_of_keys", "_failures", "_metrics", "shared")
+    __slots__ = ("_bodies", "_calls", "_calls_of_bots", "_calls_of_keys", "_failures", "_metrics", "shared")
 
     def __init__(
         self,
@@ -106,32 +108,38 @@ class Limits:
         self._calls = MovingWindow(*calls_of_account)
         most, seconds = calls_of_account
         self._calls_of_keys = MovingWindow(max(1, most // SHARE_OF_NAMED_KEY), seconds)
+        self._calls_of_bots = MovingWindow(most * CALLS_OF_BOTS, seconds)
         self._failures = MovingWindow(*failures_of_address)
         self._bodies: Counter[int | str] = Counter()
 
-    def count_call(self, account_id: int, key_id: int | None = None) -> Quota:
-        """Count a call of an account, and of the named key that was used, in this worker.
+    def count_call(self, account: Account, key_id: int | None = None) -> Quota:
+        """Count a call of an account, of the named key that was used, and of all bots of a bot's owner, in this worker.
 
-        Raises TooManyAttempts if either has made too many. A named key that has used up its share takes nothing more
-        from its account.
+        Raises TooManyAttempts if any of them has made too many. A named key that has used up its share takes nothing
+        more from its account, and a bot that has used up its own takes nothing from the other bots.
         """
         try:
-            if key_id is None:
-                return self._calls.count(account_id)
-            of_key = self._calls_of_keys.count(key_id)
-            return self._calls.count(account_id).merged(of_key)
+            of_key = None if key_id is None else self._calls_of_keys.count(key_id)
+            quota = self._calls.count(account.id)
+            if account.bot_owner_id is not None:
+                quota = quota.merged(self._calls_of_bots.count(account.bot_owner_id))
+            return quota if of_key is None else quota.merged(of_key)
         except TooManyAttempts:
             self._metrics.note_limit("calls")
             raise
 
-    async def count_shared_call(self, shared: SharedWindows, account_id: int, key_id: int | None) -> Quota | None:
+    async def count_shared_call(self, shared: SharedWindows, account: Account, key_id: int | None) -> Quota | None:
         """The same for all workers together. Call it after `count_call`. None if the call cannot be counted there."""
         try:
-            if key_id is None:
-                return await shared.count("calls", self._calls.limit, account_id)
-            of_key = await shared.count("calls of keys", self._calls_of_keys.limit, key_id)
-            of_account = await shared.count("calls", self._calls.limit, account_id)
-            return None if of_account is None else of_account.merged(of_key)
+            of_key = None
+            if key_id is not None:
+                of_key = await shared.count("calls of keys", self._calls_of_keys.limit, key_id)
+            quota = await shared.count("calls", self._calls.limit, account.id)
+            if quota is not None and account.bot_owner_id is not None:
+                quota = quota.merged(
+                    await shared.count("calls of bots", self._calls_of_bots.limit, account.bot_owner_id)
+                )
+            return None if quota is None else quota.merged(of_key)
         except TooManyAttempts:
             self._metrics.note_limit("calls")
             raise

@@ -14,11 +14,14 @@ from keybearer.server.storage import event_log
 
 
 async def open_queue(context: Context, caller: Caller, options: QueueOptions, idle_timeout: timedelta) -> Queue:
-    """A new queue that begins now. Raises CapReached if the actor has too many, or the filter is too long."""
+    """A new queue that begins now. Raises CapReached if the person behind the actor has too many, or the filter is too
+    long.
+    """
     check_cap(Cap.QUEUE_FILTER, len(event_log.options_text(options)))
     async with context.change(caller) as change:
         actor = change.actor
-        check_cap(Cap.QUEUES, await event_log.count_queues(change.connection, actor.id, change.now) + 1)
+        open_ones = await event_log.count_queues(change.connection, actor.account.person_id, change.now)
+        check_cap(Cap.QUEUES, open_ones + 1)
         last = await event_log.last_id(change.connection)
         queue = Queue(str(uuid.uuid4()), actor.id, last, last, change.now, idle_timeout, options)
         await event_log.add_queue(change.connection, queue)

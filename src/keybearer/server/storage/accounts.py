@@ -136,12 +136,12 @@ async def find_by_emails(connection: AsyncConnection, realm_id: int, emails: Ite
     return {email_key(account.delivery_email): account for account in map(from_row, rows)}
 
 
-def is_of_person(column: ColumnElement[int], account_id: int) -> ColumnElement[bool]:
-    """Whether a row belongs to an account or to one of its bots. What they may have together is limited: otherwise a
-    person would have it once more with each bot.
+def is_of_person(column: ColumnElement[int], person: int | ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a row belongs to the account with that id or to one of its bots. What they may have together is limited:
+    otherwise a person would have it once more with each bot.
     """
-    bots = select(accounts.c.id).where(accounts.c.bot_owner_id == account_id)
-    return column.in_(bots.union_all(select(literal(account_id))))
+    bots = select(accounts.c.id).where(accounts.c.bot_owner_id == person)
+    return column.in_(bots.union_all(select(literal(person) if isinstance(person, int) else person)))
 
 
 async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Account]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Integer,
     Row,
     bindparam,
     cast,
@@ -27,6 +28,7 @@ from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, S
 from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.limits import MOST_EVENT_TEXT, Cap
 from keybearer.server.domain.messaging.narrows import Term
+from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import delete_some
 from keybearer.server.storage.instants import to_microseconds
 from keybearer.server.storage.prepared import Prepared
@@ -247,9 +249,9 @@ async def count_all_queues(connection: AsyncConnection) -> int:
     return (await connection.execute(select(func.count()).select_from(event_queues))).scalar_one()
 
 
-async def count_queues(connection: AsyncConnection, account_id: int, now: datetime) -> int:
-    """How many open queues an account has, not counting those that nobody polled for too long."""
-    (counted,) = await _OPEN_QUEUES.values(connection, account_id=account_id, now=to_microseconds(now))
+async def count_queues(connection: AsyncConnection, person_id: int, now: datetime) -> int:
+    """How many open queues a person and their bots have, not counting those that nobody polled for too long."""
+    (counted,) = await _OPEN_QUEUES.values(connection, person_id=person_id, now=to_microseconds(now))
     return int(counted)
 
 
@@ -279,5 +281,8 @@ def _is_idle(now: ColumnElement[int]) -> ColumnElement[bool]:
 _OPEN_QUEUES = Prepared(
     select(func.count())
     .select_from(event_queues)
-    .where(event_queues.c.account_id == bindparam("account_id"), ~_is_idle(bindparam("now", type_=BigInteger)))
+    .where(
+        is_of_person(event_queues.c.account_id, bindparam("person_id", type_=Integer)),
+        ~_is_idle(bindparam("now", type_=BigInteger)),
+    )
 )

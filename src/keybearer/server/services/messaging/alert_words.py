@@ -44,6 +44,9 @@ async def _change(
         await alert_words.remove(connection, account_id, removed)
         after = await alert_words.find_all(connection, account_id)
         check_cap(Cap.ALERT_WORDS, len(after))
+        if len(after) > len(before):
+            together = await alert_words.count_of_person(connection, change.actor.account.person_id)
+            check_cap(Cap.ALERT_WORDS_OF_PERSON, together)
         if after != before:
             change.tell(changed(account_id, after))
         return after

@@ -28,9 +28,13 @@ async def put(context: Context, caller: Caller, texts: Mapping[str, str]) -> Non
         before = await bot_storage.find(change.connection, actor.id, texts)
         grown = sum(len(key) + len(value) for key, value in texts.items())
         grown -= sum(len(key) + len(value) for key, value in before.items())
-        keys, size = await bot_storage.size(change.connection, actor.id)
-        check_cap(Cap.STORAGE, size + grown)
-        check_cap(Cap.STORAGE_KEYS, keys + len(texts) - len(before))
+        added = len(texts) - len(before)
+        own = await bot_storage.stored_by_account(change.connection, actor.id)
+        check_cap(Cap.STORAGE, own.characters + grown)
+        check_cap(Cap.STORAGE_KEYS, own.keys + added)
+        together = await bot_storage.stored_by_person(change.connection, actor.account.person_id)
+        check_cap(Cap.STORAGE_OF_PERSON, together.characters + grown)
+        check_cap(Cap.STORAGE_KEYS_OF_PERSON, together.keys + added)
         await bot_storage.put(change.connection, actor.id, texts)
 
 

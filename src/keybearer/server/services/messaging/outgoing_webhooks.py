@@ -41,7 +41,7 @@ from keybearer.server.services.messaging.lookups import directory_of, with_visib
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
 from keybearer.server.storage import accounts, bots
 from keybearer.server.storage.messaging import messages, webhook_calls
-from keybearer.server.storage.messaging.webhook_calls import WebhookCall
+from keybearer.server.storage.messaging.webhook_calls import NOT_CALLED, WebhookCall
 
 if TYPE_CHECKING:
     import httpx2
@@ -146,7 +146,9 @@ class OutgoingWebhooks:
             if not await webhook_calls.claim(change.connection, call, until=change.now + CALL_TAKES):
                 return
         prepared = await self._prepare(call)
-        if prepared is not None:
+        if prepared is not None and call.trigger == NOT_CALLED:
+            await self._give_up(prepared, "Too many calls wait for your bots already")
+        elif prepared is not None:
             try:
                 if prepared.payload is None:
                     await self._reply(prepared, "Failure! Slack outgoing webhooks don't support direct messages.")

@@ -200,7 +200,7 @@ async def _call_webhooks(change: Change, message: Message, place: _Place, mentio
     trigger = "direct_message" if place.channel is None else "mention"
     addressed = mentioned.values() if place.channel else place.people
     bots = [each for each in addressed if each.bot_type is BotType.OUTGOING_WEBHOOK and each.is_active]
-    await webhook_calls.add(connection, [bot.id for bot in bots], message.id, trigger=trigger, at=change.now)
+    await webhook_calls.add(connection, bots, message.id, trigger=trigger, at=change.now)
     return len(bots)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.alert_words import first_token, tokens_in
 from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import among, among_given, occurs_in
 from keybearer.server.storage.messaging.tables import alert_words
 from keybearer.server.storage.prepared import Prepared
@@ -21,6 +22,12 @@ _OF_ACCOUNT = Prepared(
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[str]:
     """An account's alert words in alphabetical order."""
     return await _OF_ACCOUNT.values(connection, account_id=account_id)
+
+
+async def count_of_person(connection: AsyncConnection, person_id: int) -> int:
+    """How many alert words a person and their bots have."""
+    counted = select(func.count()).where(is_of_person(alert_words.c.account_id, person_id))
+    return (await connection.execute(counted)).scalar_one()
 
 
 _CANDIDATES = Prepared(

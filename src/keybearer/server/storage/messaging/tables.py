@@ -246,6 +246,8 @@ bot_storage = Table(
     _foreign_key("accounts", "account_id", primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
+    Column("characters", Integer, nullable=False, server_default="0"),
+    Index("ix_bot_storage_characters", "account_id", "characters"),
 )
 
 webhook_calls = Table(
@@ -258,5 +260,6 @@ webhook_calls = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_attempt_at", Instant, nullable=False),
     Index(None, "next_attempt_at"),
+    Index(None, "bot_id"),
     **_NO_REUSE,
 )

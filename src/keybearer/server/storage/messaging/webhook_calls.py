@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.limits import Cap
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.tables import webhook_calls
 from keybearer.server.storage.tables import accounts
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookCall:
-    """A waiting call. `trigger` is `mention` or `direct_message`. The owner of a bot without one is the bot itself."""
+    """A waiting call. `trigger` is `mention`, `direct_message` or `NOT_CALLED`. A bot without an owner is its own."""
 
     id: int
     bot_id: int
@@ -25,27 +29,61 @@ class WebhookCall:
     attempts: int
 
 
+NOT_CALLED = "not called"
+"""The trigger of a call that is not made because too many others wait: the conversation and the owner are told."""
+
+_OWNER = func.coalesce(accounts.c.bot_owner_id, accounts.c.id)
+
+
 async def add(
-    connection: AsyncConnection, bot_ids: Iterable[int], message_id: int, *, trigger: str, at: datetime
+    connection: AsyncConnection, bots: Sequence[Account], message_id: int, *, trigger: str, at: datetime
 ) -> None:
-    """Call the webhooks of several bots with a message."""
-    rows = [{"bot_id": each, "message_id": message_id, "trigger": trigger, "next_attempt_at": at} for each in bot_ids]
+    """Call the webhooks of several bots with a message.
+
+    If too many calls wait for the bots of an owner, their other bots get one `NOT_CALLED` each.
+    """
+    if not bots:
+        return
+    waiting = await _waiting(connection, {each.person_id for each in bots})
+    told = await _told(connection, {each.id for each in bots})
+    rows = []
+    for bot in bots:
+        waiting[bot.person_id] += 1
+        is_called = waiting[bot.person_id] <= Cap.WEBHOOK_CALLS.most
+        if is_called or bot.id not in told:
+            kind = trigger if is_called else NOT_CALLED
+            rows.append({"bot_id": bot.id, "message_id": message_id, "trigger": kind, "next_attempt_at": at})
     if rows:
         await connection.execute(insert(webhook_calls), rows)
 
 
-_OWNER = func.coalesce(accounts.c.bot_owner_id, accounts.c.id)
+async def _waiting(connection: AsyncConnection, owner_ids: Collection[int]) -> Counter[int]:
+    """How many calls wait for the bots of each of these owners."""
+    owner = _OWNER.label("owner_id")
+    statement = (
+        select(owner, func.count().label("number"))
+        .select_from(accounts.join(webhook_calls, webhook_calls.c.bot_id == accounts.c.id))
+        .where(among(accounts.c.bot_owner_id, owner_ids) | among(accounts.c.id, owner_ids))
+        .group_by(owner)
+    )
+    return Counter({row.owner_id: row.number for row in await connection.execute(statement)})
+
+
+async def _told(connection: AsyncConnection, bot_ids: Collection[int]) -> set[int]:
+    """Those of some bots that have a `NOT_CALLED` already."""
+    wanted = (among(webhook_calls.c.bot_id, bot_ids), webhook_calls.c.trigger == NOT_CALLED)
+    return set((await connection.execute(select(webhook_calls.c.bot_id).where(*wanted))).scalars())
 
 
 async def find_due(
     connection: AsyncConnection, now: datetime, *, besides_owners: Collection[int] = (), limit: int
 ) -> Sequence[WebhookCall]:
-    """Calls that are due, oldest first, without those of some owners."""
+    """Calls that are due, oldest first, without those of some owners. What is not called comes before."""
     rows = await connection.execute(
         select(webhook_calls, _OWNER.label("owner_id"))
         .join(accounts, accounts.c.id == webhook_calls.c.bot_id)
         .where(webhook_calls.c.next_attempt_at <= now, _OWNER.not_in(besides_owners))
-        .order_by(webhook_calls.c.id)
+        .order_by((webhook_calls.c.trigger == NOT_CALLED).desc(), webhook_calls.c.id)
         .limit(limit)
     )
     return [WebhookCall(row.id, row.bot_id, row.owner_id, row.message_id, row.trigger, row.attempts) for row in rows]

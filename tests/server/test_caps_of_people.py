@@ -1,0 +1,96 @@
+"""What a person and their bots may have together is capped: a person does not have it once more with each bot."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.limits import Cap
+from keybearer.server.services.messaging.outgoing_webhooks import OutgoingWebhooks
+from keybearer.server.storage.messaging.bot_storage import stored_by_person
+from keybearer.server.storage.messaging.tables import alert_words, bot_storage, webhook_calls
+from keybearer.server.storage.tables import event_queues as queues
+from tests.in_process import InProcessServer, Known
+from tests.server.test_caps import add_rows, call, number_of
+
+
+@pytest.fixture
+async def hamlet(server: InProcessServer) -> Known:
+    return await server.add_person("hamlet")
+
+
+async def test_what_the_bots_of_a_person_have_counts_together_with_what_the_person_has(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    now = server.context.clock()
+    first, second = [await server.add_bot(hamlet, name) for name in ("first", "second")]
+    idle = {"start_id": 0, "acknowledged_id": 0, "idle_seconds": 600, "options": "{}", "polled_at": now}
+    half = Cap.QUEUES.most // 2
+    rows = [{**idle, "id": f"q{n}", "account_id": (hamlet if n < half else first).id} for n in range(Cap.QUEUES.most)]
+    await add_rows(server, queues, rows)
+    of_each = Cap.ALERT_WORDS_OF_PERSON.most // 2
+    words = [(account.id, f"w{n}") for account in (hamlet, first) for n in range(of_each)]
+    await add_rows(
+        server,
+        alert_words,
+        [{"account_id": each, "key": word, "word": word, "first_token": word} for each, word in words],
+    )
+    stored = {"key": "k", "value": "", "characters": Cap.STORAGE_OF_PERSON.most // 2}
+    await add_rows(server, bot_storage, [{**stored, "account_id": each.id} for each in (hamlet, first)])
+
+    queue = await call(server, second, "POST", "register", fetch_event_types=[])
+    word = await call(server, second, "POST", "users/me/alert_words", alert_words=["w"])
+    storage = await call(server, second, "PUT", "bot_storage", storage={"key": "text"})
+
+    assert queue["msg"] == Cap.QUEUES.refusal()
+    assert word["msg"] == Cap.ALERT_WORDS_OF_PERSON.refusal()
+    assert storage["msg"] == Cap.STORAGE_OF_PERSON.refusal(over=7)
+    assert {each["status"] for each in (queue, word, storage)} == {400}
+    other = await server.add_bot(await server.add_person("othello"), "other")
+    assert (await call(server, other, "POST", "register", fetch_event_types=[]))["status"] == 200
+    assert (await call(server, other, "POST", "users/me/alert_words", alert_words=["w"]))["status"] == 200
+    assert (await call(server, other, "PUT", "bot_storage", storage={"key": "text"}))["status"] == 200
+
+
+async def test_what_a_bot_stores_is_counted_in_characters_and_freed_again(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    for value in ("short", "a longer text", "ü"):
+        await call(server, hamlet, "PUT", "bot_storage", storage={"key": value})
+        async with server.context.reading() as connection:
+            assert await stored_by_person(connection, hamlet.id) == (1, 3 + len(value))
+    await call(server, hamlet, "DELETE", "bot_storage", keys=["key"])
+    async with server.context.reading() as connection:
+        assert await stored_by_person(connection, hamlet.id) == (0, 0)
+
+
+async def test_calls_that_wait_for_the_bots_of_one_owner_are_capped_and_people_are_told(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    owner = await server.add_person("othello")
+    slow, quick = [await server.add_bot(owner, name, BotType.OUTGOING_WEBHOOK) for name in ("slow", "quick")]
+    first = await call(server, hamlet, "POST", "messages", type="direct", to=[slow.email], content="first")
+    later = server.context.clock() + timedelta(hours=1)
+    row = {"bot_id": slow.id, "message_id": first["id"], "trigger": "direct_message", "next_attempt_at": later}
+    await add_rows(server, webhook_calls, [row] * (Cap.WEBHOOK_CALLS.most - 1))
+
+    async def texts_of(who: Known) -> list[str]:
+        path = "/api/v1/messages?anchor=newest&num_before=20&num_after=0&apply_markdown=false"
+        answer = (await server.client().get(path, auth=who.auth)).json()
+        return [each["content"] for each in answer["messages"]]
+
+    for text in ("second", "third"):
+        sent = await call(server, hamlet, "POST", "messages", type="direct", to=[quick.email], content=text)
+        assert sent["status"] == 200
+    assert await number_of(server, webhook_calls) == Cap.WEBHOOK_CALLS.most + 1
+
+    webhooks = OutgoingWebhooks(server.context)
+    async with asyncio.timeout(60):
+        while await number_of(server, webhook_calls) > Cap.WEBHOOK_CALLS.most:
+            await webhooks.call_due()
+            await asyncio.sleep(0.01)
+    assert (await texts_of(hamlet))[-1] == "Failure! Bot is unavailable"
+    assert "Too many calls wait for your bots already" in (await texts_of(owner))[-1]
