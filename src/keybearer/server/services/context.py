@@ -36,6 +36,7 @@ from keybearer.server.settings import Settings
 from keybearer.server.storage import audit, authority, event_log, mails, realms, sent_forms
 from keybearer.server.storage.current_realm import CurrentRealm
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.fair_turns import Whose
 from keybearer.server.storage.secret_ring import SecretRing
 
 UNSENT_LOGGED_EVERY = timedelta(hours=1)
@@ -113,10 +114,12 @@ class Context:
         """
         origin = origin or (caller.origin if caller else RequestOrigin())
         wanted = set(holding)
+        whose: Whose = origin.network or None
         if caller is not None:
+            whose = caller.account.person_id
             wanted |= {caller.id, caller.account.person_id}
         for _ in range(MOST_TRIES):
-            async with self.database.write() as connection:
+            async with self.database.write(whose) as connection:
                 if wanted:
                     needed = await authority.hold(
                         connection,
@@ -153,7 +156,7 @@ class Context:
 
         Raises Unauthenticated or NotPermitted if their right has ended.
         """
-        async with self.database.read() as connection:
+        async with self.database.read(caller.account.person_id) as connection:
             now = self.clock()
             yield View(connection, now, await read_actor(connection, caller, now))
 

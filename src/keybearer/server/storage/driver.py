@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keybearer.errors import StorageError
+from keybearer.server.storage.fair_turns import Whose
 
 
 class Found(NamedTuple):
@@ -49,7 +50,11 @@ class Transactions(Protocol):
 
 
 class Pool(Transactions, Protocol):
-    """Transactions on connections that are kept open."""
+    """Transactions on connections that are kept open. Those that wait for one are served in fair turns."""
+
+    def begin(self, whose: Whose = None) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction for somebody."""
+        ...
 
     @property
     def in_use(self) -> int:

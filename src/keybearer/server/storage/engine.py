@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.errors import KeybearerError, StorageError
 from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.storage import schema
-from keybearer.server.storage.driver import Driver, Found, Lookup, Transactions, driver_for
+from keybearer.server.storage.driver import Driver, Found, Lookup, Pool, driver_for
+from keybearer.server.storage.fair_turns import Whose
 
 QUIET = 10.0
 """Seconds without a failure after which an outage may have ended."""
@@ -112,38 +113,40 @@ class Database:
         return self._driver.dialect_name
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees one state of the database, waits for no writer and cannot write.
+    async def read(self, whose: Whose = None) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one state of the database, waits for no writer and cannot write. If all connections are
+        in use, `whose` it is decides when it is its turn.
 
         Raises StorageError if the database fails.
         """
-        async with self._transaction(self._reader, writing=False) as connection:
+        async with self._transaction(self._reader, whose, writing=False) as connection:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, whose: Whose = None) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: everything when the block ends, nothing if it raises.
 
-        On SQLite writers run one after another, in the order in which they asked, and writers that arrive together
-        share a commit. So the block may end long before this call does, and other tasks of this process write in the
-        meantime. Actions that depend on the transaction, such as waking somebody, belong after it. Raises StorageError
-        if the database fails, and RuntimeError inside another `write` of the same task, which would wait for itself.
+        Those that wait get fair turns, which depend on `whose` they are. On SQLite writers run one after another, and
+        writers that arrive together share a commit. So the block may end long before this call does, and other tasks of
+        this process write in the meantime. Actions that depend on the transaction, such as waking somebody, belong
+        after it. Raises StorageError if the database fails, and RuntimeError inside another `write` of the same task,
+        which would wait for itself.
         """
         task = asyncio.current_task()
         if task in self._writing:
             raise RuntimeError("write() inside write()")
         self._writing.add(task)
         try:
-            async with self._transaction(self._writer, writing=True) as connection:
+            async with self._transaction(self._writer, whose, writing=True) as connection:
                 yield connection
         finally:
             self._writing.discard(task)
 
     @asynccontextmanager
-    async def _transaction(self, transactions: Transactions, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(self, pool: Pool, whose: Whose, *, writing: bool) -> AsyncIterator[AsyncConnection]:
         began = time.perf_counter()
         try:
-            async with transactions.begin() as connection:
+            async with pool.begin(whose) as connection:
                 yield connection
         except (KeybearerError, asyncio.CancelledError):
             raise

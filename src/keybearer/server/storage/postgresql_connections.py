@@ -10,6 +10,7 @@ from typing import final
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.storage.fair_turns import FairTurns, Whose
 from keybearer.server.storage.postgresql_dialect import PostgreSQLConnection, PostgreSQLEngine
 
 WAIT_AT_MOST = 30.0
@@ -27,24 +28,22 @@ class Connections:
     def __init__(self, engine: PostgreSQLEngine, begin: str, most: int) -> None:
         self._engine = engine
         self._begin = begin
-        self._turns = asyncio.Semaphore(most)
+        self._turns = FairTurns(most)
         self._idle: list[PostgreSQLConnection] = []
         self._is_disposed = False
-        self.in_use = 0
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, whose: Whose = None) -> AsyncIterator[AsyncConnection]:
         """A transaction. Raises SQLAlchemy's TimeoutError if no connection becomes free in time."""
         try:
             async with asyncio.timeout(WAIT_AT_MOST):
-                await self._turns.acquire()
+                await self._turns.take(whose)
         except TimeoutError:
             raise PoolTimeout("all connections are in use") from None
-        self.in_use += 1
         try:
             connection = await self._connected()
         except BaseException:
-            self._give_back_turn()
+            self._turns.give_back()
             raise
         try:
             await connection.raw.execute(self._begin)
@@ -52,7 +51,7 @@ class Connections:
             await _commit(connection)
         except GeneratorExit:  # nothing can be awaited
             connection.raw.terminate()
-            self._give_back_turn()
+            self._turns.give_back()
             raise
         except BaseException:
             # A caller that hangs up cancels this task, perhaps several times.
@@ -61,11 +60,12 @@ class Connections:
         try:
             await self._keep(connection)
         finally:
-            self._give_back_turn()
+            self._turns.give_back()
 
-    def _give_back_turn(self) -> None:
-        self.in_use -= 1
-        self._turns.release()
+    @property
+    def in_use(self) -> int:
+        """How many connections are in use."""
+        return self._turns.in_use
 
     async def _connected(self) -> PostgreSQLConnection:
         """An open connection. SQLAlchemy's own check would ask the server; the socket tells the same."""
@@ -88,7 +88,7 @@ class Connections:
                 has_ended = True
         finally:
             await (self._keep(connection) if has_ended else _close(connection))
-            self._give_back_turn()
+            self._turns.give_back()
 
     async def _keep(self, connection: PostgreSQLConnection) -> None:
         if self._is_disposed or connection.invalidated:

@@ -3,7 +3,7 @@
 Most of the time of a small transaction is spent waiting for the disk in its commit. So the writers that arrive while a
 transaction is in progress run one after another in the next one, each in a savepoint of its own:
 
-- Members never overlap, and run in the order in which they asked. Each reads what those before it have written.
+- Members never overlap, and get fair turns. Each reads what those before it have written.
 - A member gets its result, even a refusal, only after the commit: if that fails, what it has read is not stored.
 - If a member raises, only its own savepoint is undone. If the commit fails, all members fail.
 - If a member is cancelled while it works, its savepoint is undone. If it is cancelled later, what it wrote stays.
@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from typing import final
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.storage.fair_turns import FairTurns, Whose
 from keybearer.server.storage.sqlite_dialect import InlineConnection, InlineEngine
 
 MOST_MEMBERS = 32
@@ -101,15 +101,14 @@ class SharedCommit:
         self._patience = patience
         self._connection: InlineConnection | None = None
         self._group: _Group | None = None
-        self._is_taken = False
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turns = FairTurns(1)
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, whose: Whose = None) -> AsyncIterator[AsyncConnection]:
         """A transaction as its members see it: the changes of the block are written as a whole or not at all."""
         until = time.monotonic() + self._patience
-        await self._take_turn()
+        await self._turns.take(whose)
         try:
             connection = await self._opened()
             if self._group is None:
@@ -135,36 +134,18 @@ class SharedCommit:
     @property
     def in_use(self) -> int:
         """1 while somebody writes, else 0."""
-        return int(self._is_taken)
+        return self._turns.in_use
 
     async def _opened(self) -> InlineConnection:
         if self._connection is None:
             self._connection = await self._engine.opened()
         return self._connection
 
-    async def _take_turn(self) -> None:
-        if not self._is_taken:
-            self._is_taken = True
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._pass_turn()
-            raise
-
     def _pass_turn(self) -> None:
         """Give the turn to the next member. If there is none, commit what was written."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
         if self._group is None:
-            self._is_taken = False
-        else:
+            self._turns.give_back()
+        elif not self._turns.pass_on():
             self._commit(self._group)
 
     def _end_turn(self, group: _Group, error: BaseException | None) -> None:
@@ -204,7 +185,7 @@ class SharedCommit:
 
     async def dispose(self) -> None:
         """Close the connection after the last commit."""
-        await self._take_turn()
+        await self._turns.take(None)
         try:
             if self._connection is not None:
                 await self._connection.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.storage.fair_turns import FairTurns, Whose
 from keybearer.server.storage.sqlite_dialect import InlineConnection, InlineEngine
 
 READERS = 4
@@ -21,16 +21,15 @@ class Readers:
 
     def __init__(self, engine: InlineEngine) -> None:
         self._engine = engine
-        self._turns = asyncio.Semaphore(READERS)
+        self._turns = FairTurns(READERS)
         self._free: list[InlineConnection] = []
-        self._in_use = 0
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, whose: Whose = None) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one state of the file."""
-        async with self._turns:
+        await self._turns.take(whose)
+        try:
             connection = self._free.pop() if self._free else await self._engine.opened()
-            self._in_use += 1
             try:
                 connection.raw.execute("BEGIN")
                 yield connection
@@ -38,14 +37,14 @@ class Readers:
             except BaseException:
                 await connection.close()
                 raise
-            finally:
-                self._in_use -= 1
             self._free.append(connection)
+        finally:
+            self._turns.give_back()
 
     @property
     def in_use(self) -> int:
         """How many connections are in use."""
-        return self._in_use
+        return self._turns.in_use
 
     async def dispose(self) -> None:
         """Close the connections."""
