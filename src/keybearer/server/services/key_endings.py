@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change
@@ -47,7 +48,7 @@ async def record_ended(change: Change, revoked: Sequence[APIKeyRecord]) -> None:
     account key also loses its device registrations.
     """
     by_id = await accounts.find_by_ids(change.connection, {each.account_id for each in revoked})
-    about = [(by_id[each.account_id], {"key": each.id, "name": each.name}) for each in revoked]
+    about = await paced(lambda each: (by_id[each.account_id], {"key": each.id, "name": each.name}), revoked)
     await change.record_all(AuditEvent.API_KEY_REVOKED, about)
     for account_id in by_id:
         change.end_polls_of(account_id)

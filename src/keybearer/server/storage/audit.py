@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import BY_STRANGERS, AuditEvent, AuditRecord
 from keybearer.server.domain.limits import Retention
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import audit
@@ -61,11 +62,13 @@ async def add(
         "address": origin.address,
         "client": printable(origin.client),
     }
-    rows = [
-        {**shared, "subject_id": subject_id, "details": json.dumps(dict(details), ensure_ascii=False, sort_keys=True)}
-        for subject_id, details in about
-    ]
-    await _ADDED.run_each(connection, rows)
+
+    def row(one: tuple[int | None, Mapping[str, object]]) -> dict[str, object]:
+        subject_id, details = one
+        text = json.dumps(dict(details), ensure_ascii=False, sort_keys=True)
+        return {**shared, "subject_id": subject_id, "details": text}
+
+    await _ADDED.run_each(connection, await paced(row, about))
 
 
 async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[AuditRecord]:

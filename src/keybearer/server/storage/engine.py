@@ -114,8 +114,8 @@ class Database:
 
     @asynccontextmanager
     async def read(self, whose: Whose = None) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees one state of the database, waits for no writer and cannot write. If all connections are
-        in use, `whose` it is decides when it is its turn.
+        """A transaction that sees one state of the database, waits for no writer and cannot write. Those that wait
+        get fair turns, which depend on `whose` they are.
 
         Raises StorageError if the database fails.
         """

@@ -10,6 +10,7 @@ from sqlalchemy import CTE, ColumnElement, bindparam, delete, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.api_keys import from_columns, from_row, is_live_at, records
 from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.prepared import Prepared
@@ -125,7 +126,7 @@ async def _find_live_among(
 ) -> Sequence[APIKeyRecord]:
     ended = _with_all_created(start)
     statement = records().where(api_keys.c.id.in_(select(ended.c.id)), is_live_at(now))
-    return [from_row(row) for row in await connection.execute(statement.order_by(api_keys.c.id))]
+    return await paced(from_row, await connection.execute(statement.order_by(api_keys.c.id)))
 
 
 async def revoke(connection: AsyncConnection, key_id: int, *, by: int | None, at: datetime) -> Sequence[APIKeyRecord]:
@@ -153,7 +154,7 @@ async def _revoke(
     connection: AsyncConnection, ending: _Ending, start: object, *, by: int | None, at: datetime
 ) -> Sequence[APIKeyRecord]:
     """This erases the sealed texts too. The digests stay, so that the keys are still recognised."""
-    found = [from_columns(columns) for columns in await ending.keys.records(connection, start=start)]
+    found = await paced(from_columns, await ending.keys.records(connection, start=start))
     if any(not record.is_account_key for record in found):  # only named keys have invitations that end with them
         await ending.invitations.run(connection, start=start)
     await _REVOKED.run(connection, ids=[record.id for record in found], at=at, by=by)
