@@ -102,9 +102,9 @@ The rows of `parts` divide what the rows with targets measure. No network and no
 - *A mistyped key* is refused before any look-up. What is left is reading the request, checking the form of the key,
   counting the refusal for its address, and an answer with all headers. To cost 1.25 bare requests, all this would have
   to take 11 microseconds more than doing nothing does, instead of 23.
-- *Sending and regenerating.* A send runs eight statements, and rendering takes an eighth of its time. On SQLite a
-  statement takes 2 to 4 % of it. On PostgreSQL a send takes eleven round trips to another process: one for the key, one
-  each for the beginning and the end of the transaction, and eight for the statements. Most of a round trip is the
+- *Sending and regenerating.* A send runs seven statements on SQLite, and rendering takes an eighth of its time. A
+  statement takes 2 to 4 % of it. On PostgreSQL a send takes nine round trips to another process: one for the key, one
+  each for the beginning and the end of the transaction, and six for the statements. Most of a round trip is the
   system's: passing bytes to another process and waking it. PostgreSQL itself works in the meantime. Regenerating runs
   twelve statements, one transaction after another.
 - *Passwords and keys.* The load, the worker and the thread that hashes share two cores. The hashing thread has a

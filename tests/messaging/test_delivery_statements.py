@@ -40,3 +40,20 @@ async def test_a_batch_is_delivered_to_many_queues_with_as_many_statements_as_to
 ) -> None:
     async with serving(prepared(tmp_path / "data", database_url=database_url)) as server:
         assert await statements_to_deliver_to(server, 2) == await statements_to_deliver_to(server, 12)
+
+
+async def test_a_message_and_its_copies_take_few_statements_however_many_copies_there_are(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with serving(prepared(tmp_path / "data", database_url=database_url)) as server:
+        author = Caller((await server.add_person("author")).account)
+        for count in (1, 12):
+            people = [(await server.add_person(f"hearer{count}x{number}")).id for number in range(count)]
+            await subscriptions.follow(
+                server.context, author, [NewChannel(f"many {count}")], principals=[author.id, *people]
+            )
+            draft = Draft(ToChannel(f"many {count}", "t"), "to all")
+            await send(server.context, author, draft)
+            with counting() as statements:
+                await send(server.context, author, draft)
+            assert len(statements) == (7 if server.context.database.dialect_name == "sqlite" else 6)

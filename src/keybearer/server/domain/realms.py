@@ -123,7 +123,7 @@ class Realm:
     @property
     def bot_domain(self) -> str:
         """The domain of this realm's bot addresses."""
-        return _bot_domain(self.site)
+        return bot_domain_of(self.site)
 
     def answers_for(self, host: str) -> bool:
         """Whether a request that names `host` (a Host header, with or without port) is meant for this realm.
@@ -170,7 +170,8 @@ def _answers_for(site: str, host: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _bot_domain(site: str) -> str:
+def bot_domain_of(site: str) -> str:
+    """The domain of the bot addresses of the realm at this site."""
     host = _as_sent(site)
     is_numeric = host.rpartition(".")[2].isdigit()
     return host if is_email(f"bot@{host}") and not is_numeric and host != "localhost" else FALLBACK_BOT_DOMAIN

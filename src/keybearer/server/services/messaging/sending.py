@@ -17,6 +17,7 @@ from keybearer.server.domain.messaging.alert_words import searchable
 from keybearer.server.domain.messaging.channels import Channel, check_may_post
 from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.messaging.messages import Directory, Flag, Message, checked_content, checked_topic
+from keybearer.server.domain.realms import bot_domain_of
 from keybearer.server.domain.visibility import may_see_channel, shown_email
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_realm
@@ -133,36 +134,35 @@ async def _write(
         has_image=rendered.has_image,
         has_attachment=bool(upload_ids),
     )
-    message = await messages.add(connection, new, recipient_ids=place.people_ids)
-    if place.channel is not None and place.channel.first_message_id is None:
-        await channels.note_first_message(connection, place.channel.id, message.id)
-    await uploads.attach(connection, message.id, upload_ids)
     mentioned = await accounts.find_by_ids(connection, rendered.mentioned_ids)
     searched = searchable(draft.content)
     concerned = await find_concerned(connection, channel_id=new.channel_id, searched=searched, sender_id=sender.id)
     flags = _copies(place, concerned.subscribers, mentioned.values(), rendered)
-    if sender.id in flags and _is_read(draft, message.client):
+    if sender.id in flags and _is_read(draft, new.client):
         flags[sender.id] |= Flag.READ
     for each in flags.keys() & alerted(concerned.alert_words, searched):
         flags[each] |= Flag.HAS_ALERT_WORD
     for each in flags.keys() & concerned.muting:
         flags[each] |= Flag.READ
-    await messages.deliver(connection, message.id, flags)
+    message = await messages.add(connection, new, flags, recipient_ids=place.people_ids)
+    if place.channel is not None and place.channel.first_message_id is None:
+        await channels.note_first_message(connection, place.channel.id, message.id)
+    await uploads.attach(connection, message.id, upload_ids)
     calls = 0
     if not sender.is_bot:  # otherwise two of them would answer each other for ever
         calls = await _call_webhooks(change, message, place, mentioned)
     is_public = place.channel is not None and not place.channel.is_private
     await tell_linked(change, sender, upload_ids)
-    directory = await _directory(connection, sender, place)
+    directory = _directory(sender, place, concerned.site)
     change.tell(message_events.sent(message, directory, flags, is_public=is_public, echo=draft.echo))
     return message, calls
 
 
-async def _directory(connection: AsyncConnection, sender: Account, place: _Place) -> Directory:
+def _directory(sender: Account, place: _Place, site: str) -> Directory:
     """The accounts and the channel that a new message names, all of which were already found."""
     named = {person.id: person for person in (sender, *place.people)}
     names = {place.channel.id: place.channel.name} if place.channel is not None else {}
-    return Directory(named, names, (await the_realm(connection)).bot_domain)
+    return Directory(named, names, bot_domain_of(site))
 
 
 def _copies(

@@ -9,7 +9,22 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, case, cast, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -82,10 +97,41 @@ _ADDED = Prepared(insert(messages).returning(messages.c.id), columns=(*NewMessag
 _DELIVERED = Prepared(insert(copies), columns=("account_id", "message_id", "flags"))
 
 
-async def add(connection: AsyncConnection, new: NewMessage, *, recipient_ids: tuple[int, ...] = ()) -> Message:
-    """Write a message; `recipient_ids` are the people of its conversation."""
+def _added_with_copies() -> Select[Any]:
+    """Writes a message and its copies in one statement."""
+    columns = (*NewMessage.__slots__, "topic_key")
+    added = (
+        insert(messages)
+        .values({name: bindparam(f"new_{name}", type_=messages.c[name].type) for name in columns})
+        .returning(messages.c.id)
+        .cte("added")
+    )
+    each = func.unnest(bindparam("account_ids", type_=ARRAY(Integer)), bindparam("flags", type_=ARRAY(Integer)))
+    copy = each.table_valued("account_id", "flags").render_derived(name="copy")
+    delivered = insert(copies).from_select(
+        ["account_id", "message_id", "flags"], select(copy.c.account_id, added.c.id, copy.c.flags)
+    )
+    return select(added.c.id).add_cte(delivered.cte("delivered"))
+
+
+_ADDED_WITH_COPIES = Prepared(_added_with_copies)
+
+
+async def add(
+    connection: AsyncConnection, new: NewMessage, flags: Mapping[int, Flag], *, recipient_ids: tuple[int, ...] = ()
+) -> Message:
+    """Write a message, and a copy with these flags for each account. `recipient_ids` are the people of its
+    conversation.
+    """
     values = {name: getattr(new, name) for name in NewMessage.__slots__}
-    (message_id,) = await _ADDED.values(connection, **values, topic_key=name_key(new.topic))
+    stored = {**values, "topic_key": name_key(new.topic)}
+    if connection.dialect.name == "postgresql":  # SQLite has no changes in WITH, and its statements take no round trip
+        of_copies = {"account_ids": list(flags), "flags": [each.value for each in flags.values()]}
+        parameters = {f"new_{name}": value for name, value in stored.items()}
+        (message_id,) = await _ADDED_WITH_COPIES.values(connection, **parameters, **of_copies)
+    else:
+        (message_id,) = await _ADDED.values(connection, **stored)
+        await _deliver(connection, message_id, flags)
     kept = {name: values[name] for name in _FIELDS if name in values}
     return Message(id=message_id, recipient_ids=recipient_ids, **kept)
 
@@ -112,8 +158,7 @@ async def _make_conversation(connection: AsyncConnection, key: str, account_ids:
     return int(conversation_id)
 
 
-async def deliver(connection: AsyncConnection, message_id: int, flags: Mapping[int, Flag]) -> None:
-    """Give accounts their copies of a message."""
+async def _deliver(connection: AsyncConnection, message_id: int, flags: Mapping[int, Flag]) -> None:
     rows = [{"account_id": each, "message_id": message_id, "flags": flag.value} for each, flag in flags.items()]
     await _DELIVERED.run_each(connection, rows)
 

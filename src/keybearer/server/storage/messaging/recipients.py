@@ -1,4 +1,4 @@
-"""Whom a new message concerns. One statement finds them, because every message that is sent asks this."""
+"""Whom a new message concerns. One statement finds everything, because every message that is sent asks this."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from keybearer.server.domain.messaging.alert_words import tokens_in
 from keybearer.server.storage.dialect import among_given, occurs_in
 from keybearer.server.storage.messaging.tables import alert_words, muted_users, subscriptions
 from keybearer.server.storage.prepared import Prepared
-from keybearer.server.storage.tables import accounts
+from keybearer.server.storage.tables import accounts, realms
 
 _NO_WORD = literal_column("''", String)
-_FOLLOWS, _HAS_WORD, _MUTES = range(3)
+_FOLLOWS, _HAS_WORD, _MUTES, _IS_REALM = range(4)
 
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
     """The accounts that a new message concerns: active ones that follow its channel, those that have an alert word that
-    occurs in its text, perhaps as a part of a longer word, and those that muted its sender.
+    occurs in its text, perhaps as a part of a longer word, and those that muted its sender. `site` is that of the
+    organization.
     """
 
     subscribers: frozenset[int]
     alert_words: Sequence[tuple[int, str]]
     muting: frozenset[int]
+    site: str
 
 
 _CONCERNED = Prepared(
@@ -40,6 +42,7 @@ _CONCERNED = Prepared(
         select(literal_column(str(_MUTES), Integer), muted_users.c.account_id, _NO_WORD).where(
             muted_users.c.muted_id == bindparam("sender_id")
         ),
+        select(literal_column(str(_IS_REALM), Integer), realms.c.id, realms.c.site),
     )
 )
 
@@ -56,4 +59,5 @@ async def find_concerned(
         frozenset(account_id for kind, account_id, _ in rows if kind == _FOLLOWS),
         [(account_id, word) for kind, account_id, word in rows if kind == _HAS_WORD],
         frozenset(account_id for kind, account_id, _ in rows if kind == _MUTES),
+        next(site for kind, _, site in rows if kind == _IS_REALM),
     )
