@@ -126,11 +126,14 @@ ENDLESS = (
 
 
 @pytest.mark.parametrize("is_direct", [False, True])
-async def test_a_cancelled_read_stops_its_statement_and_leaves_its_connection_usable(
-    database: Database, is_direct: bool
+@pytest.mark.parametrize("kind", ["read", "write"])
+async def test_a_cancelled_transaction_stops_its_statement_and_leaves_its_connection_usable(
+    database: Database, kind: str, is_direct: bool
 ) -> None:
-    async def read_for_ever() -> None:
-        async with database.read() as connection:
+    begin = database.read if kind == "read" else database.write
+
+    async def look_for_ever() -> None:
+        async with begin() as connection:
             assert isinstance(connection, DirectConnection)
             if is_direct:
                 await connection.ask(ENDLESS, [])
@@ -139,9 +142,29 @@ async def test_a_cancelled_read_stops_its_statement_and_leaves_its_connection_us
 
     for _ in range(12):  # more than there are connections and threads
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(read_for_ever(), 0.1)
+            await asyncio.wait_for(look_for_ever(), 0.05)
     async with database.read() as connection:
         assert await count_realms(connection) == 0
+    await add_realm(database)
+
+
+async def test_a_cancelled_write_does_not_affect_the_others(database: Database) -> None:
+    begun = asyncio.Event()
+
+    async def look_for_ever() -> None:
+        async with database.write() as connection:
+            begun.set()
+            await connection.execute(text(ENDLESS))
+
+    looking = asyncio.create_task(look_for_ever())
+    await begun.wait()
+    others = [asyncio.create_task(add_realm(database))]
+    await asyncio.sleep(0.1)
+    looking.cancel()
+    async with asyncio.timeout(30):
+        await asyncio.gather(*others)
+    with pytest.raises(asyncio.CancelledError):
+        await looking
 
 
 async def test_a_read_sees_one_state_and_waits_for_no_writer(database: Database) -> None:

@@ -17,6 +17,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.shared_commit import MOST_MEMBERS
 from keybearer.server.storage.sqlite import SQLiteDriver
+from keybearer.server.storage.sqlite_dialect import InlineConnection
 from keybearer.server.storage.tables import realms
 from tests.storage.rows import add_realm
 
@@ -211,3 +212,15 @@ async def test_a_slow_query_does_not_block_the_event_loop(sqlite_database: Datab
         assert await description(connection) == before  # it is still the same state
     looking.cancel()
     assert looked > 0
+
+
+async def test_a_connection_that_broke_is_replaced_for_the_next_writer(sqlite_database: Database) -> None:
+    async def break_it() -> None:
+        async with sqlite_database.write() as connection:
+            assert isinstance(connection, InlineConnection)
+            connection.raw.close()
+
+    with pytest.raises(StorageError):
+        await break_it()
+    await append(sqlite_database, "a")
+    assert await written(sqlite_database) == "a"

@@ -177,11 +177,19 @@ class SharedCommit:
         committing.add_done_callback(lambda done: self._finish(group, done.exception()))
 
     def _finish(self, group: _Group, failure: BaseException | None) -> None:
-        if failure is not None and group.raw.in_transaction:
-            group.raw.rollback()
+        if failure is not None:
+            self._undo(group.raw)
         self._group = None
         group.end(failure)
         self._pass_turn()
+
+    def _undo(self, raw: sqlite3.Connection) -> None:
+        """Roll back. The next writer gets a new connection if this one cannot be used any more."""
+        try:
+            if raw.in_transaction:
+                raw.rollback()
+        except sqlite3.Error:
+            self._connection = None
 
     async def dispose(self) -> None:
         """Close the connection after the last commit."""

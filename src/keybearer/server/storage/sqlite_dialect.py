@@ -12,7 +12,7 @@ import asyncio
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from typing import Any, TypeVar, final
 
@@ -21,7 +21,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import FromClause
@@ -56,6 +56,8 @@ class FileConnection(sqlite3.Connection):
         self.is_hurried = False
         """Whether slow statements move to a thread. If this is set, statements must run in a greenlet."""
         self.stop_at = math.inf
+        self.is_cancelled = False
+        """Whether the task was cancelled during the statement."""
         self.set_progress_handler(self._is_late, STEPS)
 
     def stop(self) -> None:
@@ -92,7 +94,7 @@ class _Cursor(sqlite3.Cursor):
     def execute(self, statement: str, parameters: Any = ()) -> _Cursor:  # noqa: ANN401  as sqlite3 has it
         connection = self.connection
         if connection.is_hurried and _changes_many(statement, parameters):
-            await_only(in_thread(lambda: self._execute(statement, parameters)))
+            self._wait_for(in_thread(lambda: self._execute(statement, parameters)))
             return self
         # Only for a SELECT: stopping any other statement would roll back the whole transaction.
         if connection.is_hurried and statement.startswith("SELECT"):
@@ -103,11 +105,21 @@ class _Cursor(sqlite3.Cursor):
             if not connection.is_hurried or error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
             connection.stop_at = math.inf
-            await_only(in_thread(lambda: self._execute(statement, parameters), stop=connection.stop))
+            self._wait_for(in_thread(lambda: self._execute(statement, parameters), stop=connection.stop))
         finally:
             if connection.is_hurried:
                 connection.stop_at = math.inf
         return self
+
+    def _wait_for(self, work: Awaitable[object]) -> None:
+        """Await something. If the task is cancelled, raise an error of the driver: after any other exception that is not
+        an Exception, SQLAlchemy would close the connection, which other writers share.
+        """
+        try:
+            await_only(work)
+        except asyncio.CancelledError:
+            self.connection.is_cancelled = True
+            raise sqlite3.OperationalError("the task was cancelled") from None
 
     def _execute(self, statement: str, parameters: Any) -> None:  # noqa: ANN401  as above
         super().execute(statement, parameters)
@@ -117,7 +129,7 @@ class _Cursor(sqlite3.Cursor):
     def executemany(self, statement: str, rows: Any) -> _Cursor:  # noqa: ANN401  as above
         write = super().executemany
         if self.connection.is_hurried and len(rows) >= MANY:
-            await_only(in_thread(lambda: write(statement, rows)))
+            self._wait_for(in_thread(lambda: write(statement, rows)))
         else:
             write(statement, rows)
         return self
@@ -234,7 +246,12 @@ class InlineConnection(DirectConnection):
         try:
             # SQLAlchemy's own methods require that every statement awaits something, but most statements here do not.
             return await greenlet_spawn(run, *arguments, **options)
+        except OperationalError:
+            if self.raw.is_cancelled:
+                raise asyncio.CancelledError from None
+            raise
         finally:
+            self.raw.is_cancelled = False
             self.raw.is_hurried = False
 
 
