@@ -134,10 +134,9 @@ async def add_messages(
             channel_id=place,
             conversation_id=None if place else await messages.conversation_of(connection, [each.id for each in pair]),
         )
-        message = await messages.add(connection, new)
-        found.messages.append(message)
         owners = chance.sample(mine, 4) if place else pair
-        await messages.deliver(connection, message.id, dict.fromkeys((each.id for each in owners), Flag(0)))
+        message = await messages.add(connection, new, dict.fromkeys((each.id for each in owners), Flag(0)))
+        found.messages.append(message)
         found.copies |= {(each.id, message.id) for each in owners}
         upload = await uploads.add(
             connection,
