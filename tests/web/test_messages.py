@@ -59,8 +59,7 @@ def say_much(
                     realm_id=sender.realm_id, sender_id=sender.id, content=text, rendered=f"<p>{text}</p>",
                     sent_at=change.now, client="test", channel_id=1, topic=topic,
                 )  # fmt: skip
-                message = await messages.add(change.connection, new)
-                await messages.deliver(change.connection, message.id, {} if to is None else {to.id: Flag(0)})
+                await messages.add(change.connection, new, {} if to is None else {to.id: Flag(0)})
 
     server.on_data(write)
 
