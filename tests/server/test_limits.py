@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,41 @@ async def test_the_bots_of_one_owner_are_counted_together_and_not_with_those_of_
     of_each = [[await status(bot) for _ in range(4)] for bot in bots]
     assert of_each == [[200] * 4] * CALLS_OF_BOTS + [[429] * 4]
     assert [await status(who) for who in (hamlet, others)] == [200, 200]
+
+
+async def test_forms_of_an_account_are_counted_but_not_those_for_keys_and_not_its_calls(
+    strict: InProcessServer,
+) -> None:
+    hamlet, othello = await strict.add_person("hamlet"), await strict.add_person("othello")
+    for _ in range(4):
+        await strict.client().get("/api/v1/users/me", auth=hamlet.auth)
+    browser, other = await strict.signed_in(hamlet), await strict.signed_in(othello)
+
+    answers = [await browser.post("/settings/account/name/", data={"full_name": "Hamlet"}) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [303] * 4 + [429]
+    assert float(answers[-1].headers["retry-after"]) > 0
+    assert "Try again in a minute" in answers[-1].text
+    assert (await browser.get("/settings/account/")).status_code == 200
+    assert (await browser.post("/settings/account/api-key/", data={"password": "wrong"})).status_code == 400
+    assert (await other.post("/settings/account/name/", data={"full_name": "Othello"})).status_code == 303
+
+
+async def test_a_page_waits_for_one_of_each_person_and_not_for_all_of_one(server: InProcessServer) -> None:
+    hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
+    busy, other = await server.signed_in(hamlet), await server.signed_in(othello)
+    answered: list[str] = []
+
+    async def look(browser: httpx2.AsyncClient, name: str) -> None:
+        assert (await browser.get("/settings/account/")).status_code == 200
+        answered.append(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(40):
+            tasks.create_task(look(busy, f"one of many {number}"))
+        await asyncio.sleep(0)
+        tasks.create_task(look(other, "the only one"))
+    assert answered.index("the only one") < 20
 
 
 async def test_failed_keys_are_limited_by_address_but_a_valid_key_from_there_is_not(strict: InProcessServer) -> None:

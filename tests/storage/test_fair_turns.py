@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keybearer.server.domain.fair_turns import FairTurns
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.fair_turns import FairTurns
 
 ASKED = st.lists(st.tuples(st.sampled_from([1, 2, 3, "198.51.100.7", None]), st.booleans()), max_size=30)
 """Who asks, and whether they stop waiting."""

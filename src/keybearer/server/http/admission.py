@@ -16,7 +16,7 @@ from starlette.types import Receive
 
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import NotLoggedIn, NotSetUp, PasswordNeeded, Refused
-from keybearer.server.domain.grants import NO_SCOPE
+from keybearer.server.domain.grants import NO_SCOPE, Scope
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm, host_name
 from keybearer.server.domain.rules import EVERYBODY, Rule, check, check_entry, check_scope
@@ -118,8 +118,8 @@ class Doorway:
     """Whether open routes know who is signed in, and every route knows the organization, as on pages."""
 
     counts_calls: bool = True
-    """Whether calls here count against the account's limit. Calls of pages do not: a script that has used up the limit
-    must not keep its owner from replacing its key.
+    """Whether calls here count against the account's limit. Pages do not: a script that has used up the limit must not
+    keep its owner from replacing its key. Their forms have a limit of their own, and those for keys have none.
     """
 
     is_for_webhooks: bool = False
@@ -180,6 +180,8 @@ class Admitter:
                 if self._limits.shared is not None:
                     shared = await self._limits.count_shared_call(self._limits.shared, account, of_key)
                     admission.quota = shared or admission.quota
+            elif request.changes_something and Scope.KEYS not in rule.scope:
+                self._limits.count_form(account)
             _check_rule(admission, found, rule)
         if request.query or request.changes_something:
             route = await self._read_body(admission, place, doorway, receive)

@@ -1,6 +1,6 @@
 """How often callers may call, and how many bytes of their requests are held.
 
-Calls are counted by account, failed keys by network. A failing key never limits a valid one, and bodies of
+Calls and forms are counted by account, failed keys by network. A failing key never limits a valid one, and bodies of
 strangers never take the room of known senders.
 """
 
@@ -94,7 +94,7 @@ class Limits:
     hold for all workers and machines together. While `shared` is unavailable, only the limits of this worker hold.
     """
 
-    __slots__ = ("_bodies", "_calls", "_calls_of_bots", "_calls_of_keys", "_failures", "_metrics", "shared")
+    __slots__ = ("_bodies", "_calls", "_calls_of_bots", "_calls_of_keys", "_failures", "_forms", "_metrics", "shared")
 
     def __init__(
         self,
@@ -110,6 +110,7 @@ class Limits:
         self._calls_of_keys = MovingWindow(max(1, most // SHARE_OF_NAMED_KEY), seconds)
         self._calls_of_bots = MovingWindow(most * CALLS_OF_BOTS, seconds)
         self._failures = MovingWindow(*failures_of_address)
+        self._forms = MovingWindow(most, seconds)
         self._bodies: Counter[int | str] = Counter()
 
     def count_call(self, account: Account, key_id: int | None = None) -> Quota:
@@ -142,6 +143,17 @@ class Limits:
             return None if quota is None else quota.merged(of_key)
         except TooManyAttempts:
             self._metrics.note_limit("calls")
+            raise
+
+    def count_form(self, account: Account) -> None:
+        """Count a form that an account sends from a page. There may be as many of them as there may be calls.
+
+        Raises TooManyAttempts.
+        """
+        try:
+            self._forms.count(account.id)
+        except TooManyAttempts:
+            self._metrics.note_limit("forms")
             raise
 
     async def count_failure(self, network: str, failure: Refused) -> None:

@@ -20,6 +20,7 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import check_cap
 from keybearer.server.domain.event_log import Event, access_changed
 from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
+from keybearer.server.domain.fair_turns import Whose
 from keybearer.server.domain.forms import AlreadySent
 from keybearer.server.domain.grants import Grant
 from keybearer.server.domain.limits import MOST_LONG_WORK, MOST_LONG_WORK_OF_ONE, SEARCH_TAKES, SEARCHES, Cap
@@ -36,7 +37,6 @@ from keybearer.server.settings import Settings
 from keybearer.server.storage import audit, authority, event_log, mails, realms, sent_forms
 from keybearer.server.storage.current_realm import CurrentRealm
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.fair_turns import Whose
 from keybearer.server.storage.secret_ring import SecretRing
 
 UNSENT_LOGGED_EVERY = timedelta(hours=1)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keybearer.errors import StorageError
-from keybearer.server.storage.fair_turns import Whose
+from keybearer.server.domain.fair_turns import Whose
 
 
 class Found(NamedTuple):

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import KeybearerError, StorageError
+from keybearer.server.domain.fair_turns import Whose
 from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.storage import schema
 from keybearer.server.storage.driver import Driver, Found, Lookup, Pool, driver_for
-from keybearer.server.storage.fair_turns import Whose
 
 QUIET = 10.0
 """Seconds without a failure after which an outage may have ended."""

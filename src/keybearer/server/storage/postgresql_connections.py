@@ -10,7 +10,7 @@ from typing import final
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.storage.fair_turns import FairTurns, Whose
+from keybearer.server.domain.fair_turns import FairTurns, Whose
 from keybearer.server.storage.postgresql_dialect import PostgreSQLConnection, PostgreSQLEngine
 
 WAIT_AT_MOST = 30.0

@@ -8,7 +8,7 @@ from typing import final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.storage.fair_turns import FairTurns, Whose
+from keybearer.server.domain.fair_turns import FairTurns, Whose
 from keybearer.server.storage.sqlite_dialect import InlineConnection, InlineEngine
 
 READERS = 4

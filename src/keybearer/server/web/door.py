@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from keybearer.server.domain.errors import NotLoggedIn, NotSetUp, Refused, Unauthenticated
+from keybearer.server.domain.fair_turns import FairTurns
 from keybearer.server.domain.rules import Way
 from keybearer.server.http.admission import Admission, Doorway, WrongHost
 from keybearer.server.http.body import Fields
@@ -24,9 +25,9 @@ from keybearer.server.web.routes import ROUTES
 from keybearer.server.web.visit import Visit, login_path
 
 PREFIX = Prefix("", Way.SESSION | Way.NOBODY, number="[0-9]{1,9}", word="[A-Za-z0-9_-]+")
-PAGES_OF_STRANGERS = 4
-"""Pages for strangers that one worker writes at the same time. Each takes almost half a millisecond, so that a thousand
-at once would make all other requests wait.
+PAGES_AT_ONCE = 4
+"""Pages for strangers that one worker writes at the same time, and as many for people who are signed in. Each takes half
+a millisecond or more, so that a thousand at once would make all other requests wait.
 """
 
 _ROBOTS = "User-agent: *\nDisallow: /\n"
@@ -46,7 +47,8 @@ class PagesDoor:
 
     def __init__(self) -> None:
         self._assets = load_assets()
-        self._turns = asyncio.Semaphore(PAGES_OF_STRANGERS)
+        self._turns_of_strangers = FairTurns(PAGES_AT_ONCE)
+        self._turns_of_people = FairTurns(PAGES_AT_ONCE)
 
     def find_file(self, request: Request) -> _Framed | None:
         if request.method != "GET":
@@ -58,7 +60,7 @@ class PagesDoor:
 
     async def answer(self, admission: Admission, route: Route) -> _Framed:
         _check_text(admission.fields)
-        # A form of a stranger takes no turn here: signing in waits for the passwords of others.
+        # A form takes no turn here: some wait for the passwords of others.
         async with self._turn(admission) if admission.request.method == "GET" else nullcontext():
             response: Any = await route.handler(Visit(admission))
         assert isinstance(response, Response)
@@ -70,13 +72,15 @@ class PagesDoor:
 
     @asynccontextmanager
     async def _turn(self, admission: Admission) -> AsyncIterator[None]:
-        """A turn to write a page. Only strangers wait for one."""
-        if admission.identified is not None:
-            yield
-            return
-        async with self._turns:
+        """A turn to write a page. Strangers and people wait only for their own kind."""
+        found = admission.identified
+        turns = self._turns_of_strangers if found is None else self._turns_of_people
+        await turns.take(admission.request.origin.network if found is None else found.caller.account.person_id)
+        try:
             await asyncio.sleep(0)  # otherwise a page that waits for nothing would take its turn at once
             yield
+        finally:
+            turns.give_back()
 
     def _refusal(self, admission: Admission, refusal: Refused) -> Response:
         visit = Visit(admission)
