@@ -29,6 +29,7 @@ def scanned(path: Path, statements: Sequence[str]) -> list[str]:
     """The statements that read all of a growing table, with its name in front of each."""
     found = []
     with closing(sqlite3.connect(path)) as connection:
+        connection.create_function("casefold", 1, str.casefold, deterministic=True)  # as the driver does
         for statement in statements:
             for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?")):
                 match = re.match(r"SCAN (\w+?)(_\d+)?( |$)", step)  # SQLAlchemy numbers a table that it names twice

@@ -151,6 +151,32 @@ def holds(column: ColumnElement[str], text: ColumnElement[str]) -> ColumnElement
     return _Holds(func.lower(column), func.lower(text))
 
 
+@final
+class casefolded(FunctionElement[str]):  # noqa: N801  it reads as the SQL function that it is
+    """A text in lower case, for comparing names in any case.
+
+    SQLite's own function knows only the letters of ASCII. The driver adds one that knows them all.
+    """
+
+    inherit_cache = True
+    type = Text()
+
+
+@compiles(casefolded, "sqlite")
+def _casefolded_in_sqlite(element: casefolded, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as above
+    return f"casefold({compiler.process(element.clauses, **options)})"
+
+
+@compiles(casefolded, "postgresql")
+def _casefolded_in_postgresql(element: casefolded, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"lower({compiler.process(element.clauses, **options)})"
+
+
+def has_text(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether the column contains a text that somebody typed, in any case."""
+    return _Holds(casefolded(column), casefolded(bindparam(None, text, type_=Text, unique=True)))
+
+
 def occurs_in(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
     """Whether the column's text occurs in another text, which is the statement's parameter with that name."""
     return _Holds(bindparam(name, type_=Text), column)

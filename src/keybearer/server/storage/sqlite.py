@@ -121,6 +121,7 @@ class SQLiteDriver:
         def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's connection
             for pragma in (*_PRAGMAS, *pragmas):
                 connection.execute(f"PRAGMA {pragma}")
+            connection.create_function("casefold", 1, str.casefold, deterministic=True)
 
         event.listen(engine.sync_engine, "connect", prepare)
         return engine
