@@ -12,22 +12,26 @@ import pytest
 from sqlalchemy import text, update
 
 from keybearer.secret import Secret
+from keybearer.server.domain.account_lists import AccountQuery
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.devices import DeviceKind
 from keybearer.server.domain.errors import PasswordNeeded, Refused, Unauthenticated
 from keybearer.server.domain.event_queues import QueueOptions
 from keybearer.server.domain.grants import Scope
+from keybearer.server.domain.paging import START
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.domain.rules import ADMINISTRATORS
 from keybearer.server.services import (
     accounts,
     api_keys,
     audit,
+    bot_lists,
     bots,
     deactivation,
     devices,
     event_queues,
+    invitation_lists,
     invitations,
     passwords,
     profiles,
@@ -115,13 +119,13 @@ NEEDS_AN_ACCOUNT: Mapping[str, UseCase] = {
     "see one's sessions": lambda c, who, on: sessions.find_all(c, who),
     "end one's sessions": lambda c, who, on: sessions.sign_out_everywhere(c, who),
     "create a bot": lambda c, who, on: bots.create(c, who, NewBot("New Bot", "new")),
-    "see one's bots": lambda c, who, on: bots.find_managed(c, who),
+    "see one's bots": lambda c, who, on: bot_lists.find_page(c, who, AccountQuery()),
     "see everybody": lambda c, who, on: profiles.find_all(c, who),
     "see somebody": lambda c, who, on: profiles.find(c, who, on.hamlet.id),
     "look an address up": lambda c, who, on: profiles.find_by_email(c, who, on.hamlet.email),
     "see oneself": lambda c, who, on: accounts.find_own(c, who),
     "see one's own log": lambda c, who, on: audit.find_own(c, who),
-    "see the invitations": lambda c, who, on: invitations.find_open(c, who),
+    "see the invitations": lambda c, who, on: invitation_lists.find_page(c, who, "", START),
     "register a device": lambda c, who, on: devices.register(c, who, DeviceKind.FCM, "token"),
     "see one's devices": lambda c, who, on: devices.find_all(c, who),
     "open a queue": lambda c, who, on: event_queues.open_queue(c, who, QueueOptions(), timedelta(minutes=1)),

@@ -28,12 +28,12 @@ from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.rules import MEMBERS
 from keybearer.server.http.body import FORM
-from keybearer.server.services import invitations, multiuse_invitations
+from keybearer.server.services import invitation_lists, invitations, multiuse_invitations
 
 
 async def list_open(call: Call) -> Answer:
     """`GET invites`: all open invitations for administrators, their own for others."""
-    found = await invitations.find_open_with_tokens(call.context, call.caller)
+    found = await invitation_lists.find_all_with_tokens(call.context, call.caller)
     return success(invites=[_row(link, call.realm.site, token) for link, token in found])
 
 

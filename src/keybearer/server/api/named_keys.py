@@ -85,7 +85,7 @@ async def list_keys(call: Call) -> Answer:
     bot_id = _bot_id(call)
     if call.parameters.optional_boolean("ending"):
         ending = await key_lists.find_ending(call.context, call.caller, bot_id)
-        return success(api_keys=_listed(call, [held.record for held in ending]))
+        return success(api_keys=_listed(call, [held.record for held in ending.first]))
     return success(api_keys=_listed(call, await key_lists.find_all(call.context, call.caller, bot_id)))
 
 

@@ -85,13 +85,20 @@ def check_may_invite_several_as(actor: Account, role: Role) -> None:
         raise NotPermitted(why) if actor.is_administrator else NotPermitted
 
 
+def roles_of_managed_invitations(actor: Account) -> frozenset[Role]:
+    """The roles in which people are invited by the invitations of others that an account manages. Administrators manage
+    them; only owners manage an invitation as owner.
+    """
+    if not actor.is_administrator:
+        return frozenset()
+    return frozenset(role for role in Role if actor.is_owner or role is not Role.OWNER)
+
+
 def may_manage_invitation(actor: Account, invitation: Link) -> bool:
-    """An invitation is managed by its sender and by administrators. Only owners manage an invitation as owner."""
+    """An invitation is managed by its sender, and by those who manage the invitations of others in its role."""
     if invitation.realm_id != actor.realm_id:
         return False
-    if invitation.created_by == actor.id:
-        return True
-    return actor.is_administrator and (actor.is_owner or invitation.role is not Role.OWNER)
+    return invitation.created_by == actor.id or invitation.role in roles_of_managed_invitations(actor)
 
 
 def may_deactivate(actor: Account, subject: Account) -> bool:

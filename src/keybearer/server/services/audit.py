@@ -62,9 +62,7 @@ async def find_own(context: Context, caller: Caller, wanted: AuditFilter = ANY) 
     The address from which others did it is left out if the caller may not see it.
     """
     async with context.viewing(caller) as view:
-        owned = await accounts.find_bots_of(view.connection, view.actor.id)
-        concerning = [view.actor.id, *(bot.id for bot in owned)]
-        found = await _find(view.connection, replace(wanted, concerning=concerning))
+        found = await _find(view.connection, replace(wanted, concerning=None, of_person=view.actor.id))
         return [each if may_see_origin(view.actor.account, each.actor) else each.without_origin() for each in found]
 
 

@@ -20,7 +20,7 @@ from keybearer.server.domain.bots import (
 )
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.grants import Scope
-from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot, may_manage_bot
+from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
 from keybearer.server.services import key_endings
@@ -144,25 +144,6 @@ def _check_channels(names: Sequence[str]) -> None:
     """Raise Refused if there are any: Keybearer's bots have no default channels."""
     for name in names:
         raise Refused(f"Invalid channel name '{name}'")
-
-
-async def find_managed(context: Context, caller: Caller, *, of_everybody: bool = False) -> Sequence[BotDetails]:
-    """The bots that the actor owns, or all that they may manage, including deactivated ones. The keys are not
-    opened.
-    """
-    async with context.viewing(caller) as view:
-        connection, actor = view.connection, view.actor
-        if of_everybody:
-            everybody = await accounts.find_all(connection, actor.account.realm_id)
-            found = [bot for bot in everybody if may_manage_bot(actor.account, bot)]
-            owners = {account.id: account for account in everybody}
-        else:
-            found = list(await accounts.find_bots_of(connection, actor.id))
-            owners = {actor.id: actor.account}
-        ids = [bot.id for bot in found]
-        services = await bots.find_services(connection, ids)
-        live = await api_keys.find_account_keys(connection, ids)
-    return [BotDetails(bot, owners.get(bot.bot_owner_id or 0), services.get(bot.id), live.get(bot.id)) for bot in found]
 
 
 async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDetails:

@@ -220,25 +220,6 @@ async def send(
     return [(link, tokens[link.email]) for link in sorted(sent, key=lambda link: link.id)]
 
 
-async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
-    """The open invitations: everybody's for administrators, for others their own."""
-    return [link for link, _ in await find_open_with_tokens(context, caller)]
-
-
-async def find_open_with_tokens(context: Context, caller: Caller) -> Sequence[tuple[Link, Secret | None]]:
-    """The same, with the tokens of those that several people can use. Raises BeyondGrant like `invite`."""
-    async with context.viewing(caller) as view:
-        view.actor.check_covers(FULL)
-        found = await links.find_all(view.connection, INVITATIONS, view.now)
-        managed = [link for link in found if may_manage_invitation(view.actor.account, link)]
-        for_several = [link for link in managed if link.purpose is LinkPurpose.MULTIUSE_INVITATION]
-        keys = context.ring.derive_all(TOKEN_PURPOSE) if for_several else ()
-        tokens = await links.find_ids(
-            view.connection, [links.token_of(link, key) for link in for_several for key in keys]
-        )
-    return [(link, tokens.get(link.id)) for link in managed]
-
-
 async def revoke(
     context: Context, caller: Caller, invitation_id: int, purposes: Sequence[LinkPurpose] = INVITATIONS
 ) -> None:

@@ -160,19 +160,25 @@ async def find_active_ids(connection: AsyncConnection, realm_id: int) -> Sequenc
     return (await connection.execute(statement.order_by(accounts.c.id))).scalars().all()
 
 
-async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[Account]:
-    """The bots that an account owns, including deactivated ones, in the order of creation."""
-    rows = await connection.execute(
-        select(*COLUMNS)
-        .where(accounts.c.bot_owner_id == owner_id, accounts.c.bot_type.is_not(None))
-        .order_by(accounts.c.date_joined, accounts.c.id)
-    )
+async def find_bots_of(
+    connection: AsyncConnection, owner_id: int, *, only_active: bool = False, limit: int | None = None
+) -> Sequence[Account]:
+    """The bots that an account owns, in the order of creation, up to a limit, including deactivated ones unless
+    `only_active` is set.
+    """
+    statement = select(*COLUMNS).where(accounts.c.bot_owner_id == owner_id, accounts.c.bot_type.is_not(None))
+    if only_active:
+        statement = statement.where(accounts.c.is_active)
+    rows = await connection.execute(statement.order_by(accounts.c.date_joined, accounts.c.id).limit(limit))
     return [from_row(row) for row in rows]
 
 
-async def count_bots_of(connection: AsyncConnection, owner_id: int) -> int:
-    """How many bots an account owns, including deactivated ones."""
-    return (await connection.execute(select(func.count()).where(accounts.c.bot_owner_id == owner_id))).scalar_one()
+async def count_bots_of(connection: AsyncConnection, owner_id: int, *, only_active: bool = False) -> int:
+    """How many bots an account owns, including deactivated ones unless `only_active` is set."""
+    statement = select(func.count()).where(accounts.c.bot_owner_id == owner_id)
+    if only_active:
+        statement = statement.where(accounts.c.is_active)
+    return (await connection.execute(statement)).scalar_one()
 
 
 async def find_bot_ids_of(connection: AsyncConnection, owner_ids: Iterable[int]) -> Sequence[int]:

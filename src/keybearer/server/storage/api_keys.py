@@ -186,11 +186,17 @@ async def find_account_keys(connection: AsyncConnection, account_ids: Iterable[i
     is_theirs = among(api_keys.c.account_id, account_ids)
     rows = await connection.execute(records().where(is_theirs, _IS_ACCOUNT_KEY))
     live = {record.account_id: record for record in map(from_row, rows)}
-    used_late = records().where(is_theirs, api_key_uses.c.late_used_at.is_not(None))
-    late = {
-        record.account_id: record.late_use
-        for record in map(from_row, await connection.execute(used_late.order_by(api_key_uses.c.late_used_at)))
-    }
+    newest = (
+        select(api_keys.c.account_id, func.max(api_key_uses.c.late_used_at).label("at"))
+        .select_from(_KEYS)
+        .where(is_theirs)
+        .group_by(api_keys.c.account_id)
+        .subquery()
+    )
+    used_late = records().join(
+        newest, (newest.c.account_id == api_keys.c.account_id) & (newest.c.at == api_key_uses.c.late_used_at)
+    )
+    late = {record.account_id: record.late_use for record in map(from_row, await connection.execute(used_late))}
     return {each: replace(record, use_of_old_key=late.get(each)) for each, record in live.items()}
 
 

@@ -14,6 +14,7 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import BY_STRANGERS, AuditEvent, AuditRecord
 from keybearer.server.domain.limits import Retention
 from keybearer.server.domain.pacing import paced
+from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import audit
@@ -23,12 +24,15 @@ CLIENT_MAX_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which records to find. None means any. `concerning` are accounts that acted or were acted upon."""
+    """Which records to find. None means any. `concerning` are accounts that acted or were acted upon; `of_person` is a
+    person whose account or bots did or were.
+    """
 
     ids: Sequence[int] | None = None
 
     events: Sequence[AuditEvent] | None = None
     concerning: Sequence[int] | None = None
+    of_person: int | None = None
     since: datetime | None = None
     before_id: int | None = None
     limit: int = 100
@@ -81,6 +85,9 @@ async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[Aud
     if wanted.concerning is not None:
         ids = list(wanted.concerning)
         statement = statement.where(or_(among(audit.c.actor_id, ids), among(audit.c.subject_id, ids)))
+    if wanted.of_person is not None:
+        sides = [is_of_person(column, wanted.of_person) for column in (audit.c.actor_id, audit.c.subject_id)]
+        statement = statement.where(or_(*sides))
     if wanted.since is not None:
         statement = statement.where(audit.c.at >= wanted.since)
     if wanted.before_id is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, bindparam, delete, or_, select, union_all, update
+from sqlalchemy import CTE, ColumnElement, and_, bindparam, delete, func, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.api_keys import APIKeyRecord
@@ -17,9 +18,13 @@ from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import accounts, api_keys, links
 
 
-def _with_all_created(start: ColumnElement[bool]) -> CTE:
-    """The ids of these keys, of the keys that they replaced, and of all keys created with any of them."""
-    ended = select(api_keys.c.id).where(start).cte("ended", recursive=True)
+def _with_all_created(start: ColumnElement[bool], *, nesting: bool = False) -> CTE:
+    """The ids of these keys, of the keys that they replaced, and of all keys created with any of them.
+
+    `nesting` puts them into the place where they are used, so that a statement begins with SELECT. SQLite may then take
+    its time without holding up the event loop.
+    """
+    ended = select(api_keys.c.id).where(start).cte("ended", recursive=True, nesting=nesting)
     is_next = or_(api_keys.c.created_with == ended.c.id, api_keys.c.replaced_by == ended.c.id)
     return ended.union(select(api_keys.c.id).join(ended, is_next))
 
@@ -109,24 +114,45 @@ async def find_holders(connection: AsyncConnection, account_ids: Iterable[int]) 
     return set(await _HOLDERS.values(connection, account_ids=sorted(set(account_ids))))
 
 
-async def find_ending(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:
-    """The live keys that end together with every key of an account, without its account key, in the order of issue."""
+@dataclass(frozen=True, slots=True)
+class EndingKeys:
+    """How many keys end, and the first of them in the order of issue."""
+
+    count: int
+    first: Sequence[APIKeyRecord]
+
+
+async def find_ending(
+    connection: AsyncConnection, account_id: int, now: datetime, *, limit: int | None = None
+) -> EndingKeys:
+    """The live keys that end together with every key of an account, without its account key."""
     start = (api_keys.c.account_id == account_id) & _MAY_END_OTHERS
-    found = await _find_live_among(connection, start, now)
-    return [record for record in found if not (record.is_account_key and record.account_id == account_id)]
+    is_other = or_(api_keys.c.is_account_key.is_(False), api_keys.c.account_id != account_id)
+    return await _find_live_among(connection, start, is_other, now, limit)
 
 
-async def find_ending_with(connection: AsyncConnection, key_id: int, now: datetime) -> Sequence[APIKeyRecord]:
-    """The other live keys that end together with a key, in the order of issue."""
-    return [each for each in await _find_live_among(connection, api_keys.c.id == key_id, now) if each.id != key_id]
+async def find_ending_with(
+    connection: AsyncConnection, key_id: int, now: datetime, *, limit: int | None = None
+) -> EndingKeys:
+    """The other live keys that end together with a key."""
+    return await _find_live_among(connection, api_keys.c.id == key_id, api_keys.c.id != key_id, now, limit)
 
 
 async def _find_live_among(
-    connection: AsyncConnection, start: ColumnElement[bool], now: datetime
-) -> Sequence[APIKeyRecord]:
-    ended = _with_all_created(start)
-    statement = records().where(api_keys.c.id.in_(select(ended.c.id)), is_live_at(now))
-    return await paced(from_row, await connection.execute(statement.order_by(api_keys.c.id)))
+    connection: AsyncConnection,
+    start: ColumnElement[bool],
+    is_other: ColumnElement[bool],
+    now: datetime,
+    limit: int | None,
+) -> EndingKeys:
+    ended = _with_all_created(start, nesting=True)
+    is_ending = and_(api_keys.c.id.in_(select(ended.c.id)), is_live_at(now), is_other)
+    rows = await connection.execute(records().where(is_ending).order_by(api_keys.c.id).limit(limit))
+    first = await paced(from_row, rows)
+    if limit is None or len(first) < limit:
+        return EndingKeys(len(first), first)
+    counted = await connection.execute(select(func.count()).select_from(api_keys).where(is_ending))
+    return EndingKeys(counted.scalar_one(), first)
 
 
 async def revoke(connection: AsyncConnection, key_id: int, *, by: int | None, at: datetime) -> Sequence[APIKeyRecord]:

@@ -9,13 +9,15 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Role, email_key
-from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
-from keybearer.server.storage.dialect import among, delete_some
+from keybearer.server.domain.accounts import Account, Role, email_key
+from keybearer.server.domain.links import DEFAULT_CHANNELS, INVITATIONS, LIFETIMES, Joins, Link, LinkPurpose
+from keybearer.server.domain.paging import Page, Position
+from keybearer.server.storage.dialect import among, delete_some, has_text
+from keybearer.server.storage.paging import Order, find_page
 from keybearer.server.storage.tables import links
 
 COLUMNS = [column for column in links.c if column.name != "digest"]
@@ -150,6 +152,27 @@ async def find_all(connection: AsyncConnection, purposes: Iterable[LinkPurpose],
         .order_by(links.c.created_at.desc(), links.c.id.desc())
     )
     return [from_row(row) for row in rows]
+
+
+async def find_invitations(
+    connection: AsyncConnection,
+    viewer: Account,
+    roles_of_others: Collection[Role],
+    now: datetime,
+    *,
+    text: str,
+    position: Position,
+) -> Page[Link]:
+    """A page of the open invitations that an account sent, or that others sent for one of these roles, to addresses
+    that contain a text. Newest first.
+    """
+    is_managed = or_(links.c.created_by == viewer.id, links.c.role.in_([role.value for role in roles_of_others]))
+    statement = select(*COLUMNS).where(
+        links.c.realm_id == viewer.realm_id, _is_for(INVITATIONS), links.c.expires_at > now, is_managed
+    )
+    if text:
+        statement = statement.where(has_text(links.c.email, text))
+    return await find_page(connection, statement, Order(links.c.id, descending=True), position, from_row)
 
 
 async def find_by_id(

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from keybearer.server.domain.accounts import EmailVisibility
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import accounts, api_keys, bots, deactivation, sessions
+from keybearer.server.services import accounts, api_keys, bot_lists, deactivation, sessions
 from keybearer.server.services.accounts import OwnChange
 from keybearer.server.web.key_section import KeySection, find_section
 from keybearer.server.web.notices import Notice
@@ -77,9 +77,8 @@ async def confirm_deactivation(visit: Visit) -> Response:
 
 
 async def _deactivation(visit: Visit, refusal: Refused | None = None) -> Response:
-    owned = await bots.find_managed(visit.context, visit.caller)
-    active = sum(bot.account.is_active for bot in owned)
-    return visit.render_form("account/deactivate.html", refusal, bots=active)
+    owned = await bot_lists.find_active_of(visit.context, visit.caller, visit.caller.id, first=0)
+    return visit.render_form("account/deactivate.html", refusal, bots=owned.count)
 
 
 async def deactivate(visit: Visit) -> Response:

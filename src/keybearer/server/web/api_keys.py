@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import PasswordNeeded, Refused
+from keybearer.server.domain.paging import PER_PAGE
 from keybearer.server.services import api_keys, bots, devices, key_lists, sessions
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.web.bots import OpenKey, show_panel
@@ -57,7 +58,7 @@ async def _question(visit: Visit) -> Response:
         "account/api_key_regenerate.html",
         record=await api_keys.find_own_record(visit.context, visit.caller),
         devices=await devices.find_all(visit.context, visit.caller),
-        ending=await key_lists.find_ending(visit.context, visit.caller),
+        ending=await key_lists.find_ending(visit.context, visit.caller, limit=PER_PAGE),
     )
 
 
@@ -102,7 +103,7 @@ async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Respons
 async def confirm_bot(visit: Visit) -> Response:
     """The question before replacing a bot's key, with what will stop working."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
-    ending = await key_lists.find_ending(visit.context, visit.caller, bot.account.id)
+    ending = await key_lists.find_ending(visit.context, visit.caller, bot.account.id, limit=PER_PAGE)
     return visit.render("bots/regenerate.html", bot=bot, ending=ending)
 
 

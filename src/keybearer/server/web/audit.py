@@ -13,10 +13,11 @@ from keybearer.server.services import audit, profiles
 from keybearer.server.services.audit import NamedRecord
 from keybearer.server.storage.audit import AuditFilter
 from keybearer.server.web.audit_sentences import ALARMING, KINDS, events_of, sentence
-from keybearer.server.web.tables import matches
 from keybearer.server.web.visit import Visit
 
 PER_PAGE = 50
+MOST_CONCERNED = 200
+"""Users and bots whose records a filter by name or email shows. If more match, the page says so."""
 PERIODS = {"24 hours": timedelta(hours=24), "7 days": timedelta(days=7), "30 days": timedelta(days=30)}
 
 _ICONS = {
@@ -83,13 +84,13 @@ async def show_all(visit: Visit) -> Response:
     who = visit.query.get("who", "").strip()
     concerning = None
     if who:
-        viewed = await profiles.find_all(visit.context, visit.caller)
-        concerning = [account.id for account in viewed.accounts if matches(visit, account, who.casefold())]
-    found = await audit.find_all(visit.context, visit.caller, _filter(visit, concerning))
-    return _log(visit, found, is_own=False)
+        concerning = await profiles.find_matching_ids(visit.context, visit.caller, who, limit=MOST_CONCERNED + 1)
+    is_cut = concerning is not None and len(concerning) > MOST_CONCERNED
+    wanted = _filter(visit, None if concerning is None else concerning[:MOST_CONCERNED])
+    return _log(visit, await audit.find_all(visit.context, visit.caller, wanted), is_own=False, is_cut=is_cut)
 
 
-def _log(visit: Visit, found: Sequence[NamedRecord], *, is_own: bool) -> Response:
+def _log(visit: Visit, found: Sequence[NamedRecord], *, is_own: bool, is_cut: bool = False) -> Response:
     shown = found[:PER_PAGE]
     return visit.render(
         "audit/log.html",
@@ -102,4 +103,5 @@ def _log(visit: Visit, found: Sequence[NamedRecord], *, is_own: bool) -> Respons
         who=visit.query.get("who", "").strip(),
         is_filtered=any(visit.query.get(name) for name in ("kind", "period", "who", "before")),
         is_own=is_own,
+        most_concerned=MOST_CONCERNED if is_cut else None,
     )

@@ -6,32 +6,35 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from keybearer.server.domain.account_lists import AccountList, AccountSort
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_create_bot, may_give_role
 from keybearer.server.domain.visibility import may_see_bot_messages
-from keybearer.server.services import bots, deactivation, profiles
+from keybearer.server.services import bot_lists, bots, deactivation, profiles
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
+from keybearer.server.web.choices import Choices, chosen_person, find_choices
 from keybearer.server.web.confirmation import ask_password, confirm_if_given, confirmed_caller
 from keybearer.server.web.key_section import KeySection, find_section
 from keybearer.server.web.notices import Notice
-from keybearer.server.web.tables import SortKeys, choose
+from keybearer.server.web.tables import read_query, table_of
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import PASSWORD_FIELD, field_of
+from keybearer.server.web.wording import NAMED_FIELD, PASSWORD_FIELD, field_of
 
 OWN_BOTS = "/settings/bots/"
 ALL_BOTS = "/organization/bots/"
+NEW_OWNER = "new_owner"
+"""The field for a text that names another owner. It precedes who is chosen."""
 
-
-_SORT_KEYS: SortKeys[BotDetails] = {
-    "name": lambda bot: bot.account.full_name.casefold(),
-    "email": lambda bot: bot.account.delivery_email.casefold(),
-    "role": lambda bot: bot.account.role,
-    "owner": lambda bot: bot.owner.full_name.casefold() if bot.owner else "",
-    "type": lambda bot: bot.account.bot_type,
-    "last-used": lambda bot: bot.key.last_use.at.timestamp() if bot.key and bot.key.last_use else 0.0,
-}
+_SORTS = (
+    AccountSort.NAME,
+    AccountSort.EMAIL,
+    AccountSort.ROLE,
+    AccountSort.OWNER,
+    AccountSort.TYPE,
+    AccountSort.LAST_USED,
+)
 
 
 async def show_own(visit: Visit) -> Response:
@@ -45,10 +48,11 @@ async def show_all(visit: Visit) -> Response:
 
 
 async def _table(visit: Visit, *, of_everybody: bool) -> Response:
-    found = await bots.find_managed(visit.context, visit.caller, of_everybody=of_everybody)
+    query = read_query(visit, _SORTS)
+    found = await bot_lists.find_page(visit.context, visit.caller, query, of_everybody=of_everybody)
     return visit.render(
         "bots/table.html",
-        table=choose(visit, found, lambda bot: bot.account, _SORT_KEYS),
+        table=table_of(query, found),
         types=_creatable(visit),
         of_everybody=of_everybody,
     )
@@ -115,7 +119,6 @@ async def show_panel(
     refusal: Refused | None = None,
 ) -> Response:
     """The panel of a bot: its properties, and what the visitor may change."""
-    viewed = await profiles.find_all(visit.context, visit.caller)
     return visit.render_form(
         "bots/manage.html",
         refusal,
@@ -123,7 +126,7 @@ async def show_panel(
         roles=[
             role for role in Role if may_give_role(visit.caller.account, bot.account, role) and _has_effect(bot, role)
         ],
-        owners=[person for person in viewed.accounts if person.is_active and not person.is_bot],
+        owners=await _owners(visit, bot, refusal),
         interfaces=list(ServiceInterface),
         back=_list_of(visit, bot),
         shows_messages=may_see_bot_messages(visit.caller.account, bot.account),
@@ -131,6 +134,18 @@ async def show_panel(
         shown=shown,
         section=section or await find_section(visit, bot.account.id),
     )
+
+
+async def _owners(visit: Visit, bot: BotDetails, refusal: Refused | None) -> Choices:
+    """The people whom the form offers as owners: all, or whoever matches what was not clear, or who was chosen."""
+    is_unclear = refusal is not None and field_of(refusal) == NAMED_FIELD
+    choices = await find_choices(visit, AccountList.PEOPLE, visit.text(NEW_OWNER) if is_unclear else "")
+    if choices.are_all or choices.accounts:
+        return choices
+    chosen_id = visit.number("owner")
+    if chosen_id is None or chosen_id == bot.account.bot_owner_id:
+        return choices
+    return Choices((await profiles.find(visit.context, visit.caller, chosen_id)).accounts, are_all=False)
 
 
 def _has_effect(bot: BotDetails, role: Role) -> bool:
@@ -155,7 +170,8 @@ async def save(visit: Visit) -> Response:
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     try:
         await confirm_if_given(visit)
-        changed = await bots.change_bot(visit.context, visit.caller, bot.account.id, _change(visit, bot))
+        owner_id = await _wanted_owner_id(visit)
+        changed = await bots.change_bot(visit.context, visit.caller, bot.account.id, _change(visit, bot, owner_id))
     except Refused as refusal:
         return await show_panel(visit, bot, refusal=refusal)
     handed_over = changed.account.bot_owner_id != bot.account.bot_owner_id
@@ -163,15 +179,21 @@ async def save(visit: Visit) -> Response:
     return visit.redirect(_list_of(visit, bot), notice=notice)
 
 
-def _change(visit: Visit, bot: BotDetails) -> BotChange:
+async def _wanted_owner_id(visit: Visit) -> int | None:
+    """The owner in the form: the one who is named, or else the one who is chosen."""
+    named = visit.text(NEW_OWNER)
+    return (await chosen_person(visit, named)).id if named else visit.number("owner")
+
+
+def _change(visit: Visit, bot: BotDetails, owner_id: int | None) -> BotChange:
     """The changes in the form. Unchanged fields are not passed on, so that none of them is refused."""
-    role, owner, interface = visit.number("role"), visit.number("owner"), visit.number("interface")
+    role, interface = visit.number("role"), visit.number("interface")
     name, url = visit.text("full_name"), visit.text("payload_url")
     service = bot.service
     return BotChange(
         full_name=None if name == bot.account.full_name else name,
         role=None if role == bot.account.role else role,
-        owner_id=None if owner == bot.account.bot_owner_id else owner,
+        owner_id=None if owner_id == bot.account.bot_owner_id else owner_id,
         payload_url=url if service is not None and url != service.base_url else None,
         interface=interface if service is not None and interface != service.interface else None,
     )

@@ -6,10 +6,12 @@ import re
 
 from starlette.responses import Response
 
+from keybearer.server.domain.account_lists import AccountQuery
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import api_keys, bots
+from keybearer.server.services import api_keys, bot_lists
 from keybearer.server.web.api_keys import file_with_keys
+from keybearer.server.web.tables import links_of, read_position, read_text
 from keybearer.server.web.visit import Visit
 from keybearer.zuliprc.document import botserver_section, render_botserverrc
 
@@ -22,9 +24,16 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def _form(visit: Visit, refusal: Refused | None = None) -> Response:
-    owned = [bot.account for bot in await bots.find_managed(visit.context, visit.caller) if bot.account.is_active]
+    query = AccountQuery(text=read_text(visit), position=read_position(visit))
+    found = await bot_lists.find_page(visit.context, visit.caller, query)
     return visit.render_form(
-        "bots/botserverrc.html", refusal, bots=owned, section_of=_section_name, chosen=_chosen_bot_ids(visit)
+        "bots/botserverrc.html",
+        refusal,
+        bots=[bot.account for bot in found.page.entries],
+        links=links_of(found.page, {"filter": query.text}),
+        text=query.text,
+        section_of=_section_name,
+        chosen=_chosen_bot_ids(visit),
     )
 
 

@@ -12,10 +12,11 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.links import Link, LinkPurpose
 from keybearer.server.domain.permissions import may_invite_as
-from keybearer.server.services import invitations, joining, multiuse_invitations, profiles
+from keybearer.server.services import invitation_lists, invitations, joining, multiuse_invitations
 from keybearer.server.services.invitations import InvitationFailed
 from keybearer.server.web.confirmation import ask_password, confirmed_caller
 from keybearer.server.web.notices import Notice
+from keybearer.server.web.tables import links_of, read_position, read_text
 from keybearer.server.web.visit import Visit
 
 PAGE = "/organization/invitations/"
@@ -23,11 +24,13 @@ PAGE = "/organization/invitations/"
 
 async def show_open(visit: Visit) -> Response:
     """The invitations that nobody has used yet."""
-    viewed = await profiles.find_all(visit.context, visit.caller)
+    text = read_text(visit)
+    page = await invitation_lists.find_page(visit.context, visit.caller, text, read_position(visit))
     return visit.render(
         "invitations/table.html",
-        invitations=await invitations.find_open(visit.context, visit.caller),
-        people={account.id: account for account in viewed.accounts},
+        invitations=page.entries,
+        links=links_of(page, {"filter": text}),
+        text=text,
         roles=_roles(visit),
     )
 

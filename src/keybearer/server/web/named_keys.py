@@ -10,6 +10,7 @@ from keybearer.server.domain.api_keys import APIKeyRecord, checked_overlap
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.grants import MEANINGS
+from keybearer.server.domain.paging import PER_PAGE
 from keybearer.server.services import bots, key_lists, key_possession, named_keys
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.web import key_form
@@ -175,7 +176,7 @@ async def _revocation(visit: Visit, refusal: Refused | None = None) -> Response:
         refusal,
         holder=await _holder(visit),
         key=key,
-        ending=await key_lists.find_ending_with(visit.context, visit.caller, key.id, _bot_id(visit)),
+        ending=await key_lists.find_ending_with(visit.context, visit.caller, key.id, _bot_id(visit), limit=PER_PAGE),
         is_confirmed=visit.is_confirmed,
     )
 

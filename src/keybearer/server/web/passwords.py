@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.paging import PER_PAGE
 from keybearer.server.services import key_lists, passwords
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
@@ -19,7 +20,7 @@ async def show_change(visit: Visit) -> Response:
 
 async def _form(visit: Visit, refusal: Refused | None = None, *, replaces_key: bool = False) -> Response:
     """The form, with what a new API key would end."""
-    ending = await key_lists.find_ending(visit.context, visit.caller)
+    ending = await key_lists.find_ending(visit.context, visit.caller, limit=PER_PAGE)
     return visit.render_form("account/password.html", refusal, replaces_key=replaces_key, ending=ending)
 
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.account_lists import AccountList, AccountSort
 from keybearer.server.domain.visibility import may_see_email
 from keybearer.server.services import profiles
-from keybearer.server.web.tables import SortKeys, choose
+from keybearer.server.web.tables import read_query, table_of
 from keybearer.server.web.visit import Visit
 
-_SORT_KEYS: SortKeys[Account] = {
-    "name": lambda person: person.full_name.casefold(),
-    "role": lambda person: person.role,
-    "joined": lambda person: person.date_joined,
-}
+_SORTS = (AccountSort.NAME, AccountSort.ROLE, AccountSort.JOINED)
 
 
 async def show_all(visit: Visit) -> Response:
     """The directory. Addresses are shown only as far as the visitor may see them."""
-    viewed = await profiles.find_all(visit.context, visit.caller)
-    people = [account for account in viewed.accounts if not account.is_bot]
+    query = read_query(visit, _SORTS)
+    viewed = await profiles.find_page(visit.context, visit.caller, AccountList.PEOPLE, query)
     return visit.render(
         "people/table.html",
-        table=choose(visit, people, lambda person: person, _SORT_KEYS),
+        table=table_of(query, viewed.found),
         may_see_email=lambda person: may_see_email(viewed.viewer, person),
     )

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from starlette.responses import Response
 
+from keybearer.server.domain.account_lists import AccountList, AccountSort
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.permissions import may_deactivate, may_give_role, may_make_reset_link
 from keybearer.server.domain.visibility import shown_email
-from keybearer.server.services import accounts, deactivation, profiles, reset_links
+from keybearer.server.services import accounts, bot_lists, deactivation, profiles, reset_links
 from keybearer.server.web.confirmation import ask_password, confirm_if_given, confirmed_caller
 from keybearer.server.web.notices import Notice
-from keybearer.server.web.tables import SortKeys, choose
+from keybearer.server.web.tables import read_query, table_of
 from keybearer.server.web.visit import Visit
 
 PAGE = "/organization/users/"
+NAMED_BOTS = 10
+"""How many bots the question before deactivating somebody names."""
 
-
-def _sort_keys(visit: Visit) -> SortKeys[Account]:
-    return {
-        "name": lambda person: person.full_name.casefold(),
-        "email": lambda person: _email(visit, person).casefold(),
-        "role": lambda person: person.role,
-        "joined": lambda person: person.date_joined,
-    }
+_SORTS = (AccountSort.NAME, AccountSort.EMAIL, AccountSort.ROLE, AccountSort.JOINED)
 
 
 def _email(visit: Visit, person: Account) -> str:
@@ -36,11 +30,11 @@ def _email(visit: Visit, person: Account) -> str:
 
 async def show_all(visit: Visit) -> Response:
     """All users, filtered and sorted."""
-    viewed = await profiles.find_all(visit.context, visit.caller)
-    people = [account for account in viewed.accounts if not account.is_bot]
+    query = read_query(visit, _SORTS)
+    viewed = await profiles.find_page(visit.context, visit.caller, AccountList.PEOPLE, query)
     return visit.render(
         "users/table.html",
-        table=choose(visit, people, lambda person: person, _sort_keys(visit)),
+        table=table_of(query, viewed.found),
         email=lambda person: _email(visit, person),
         may_deactivate=lambda person: person.id != visit.caller.id and may_deactivate(visit.caller.account, person),
     )
@@ -124,19 +118,14 @@ async def confirm_deactivation(visit: Visit) -> Response:
 
 
 async def _deactivation(visit: Visit, person: Account, refusal: Refused | None = None) -> Response:
-    viewed = await profiles.find_all(visit.context, visit.caller)
     return visit.render_form(
         "users/deactivate.html",
         refusal,
         person=person,
         email=_email(visit, person),
-        bots=_active_bots(viewed.accounts, person),
+        bots=await bot_lists.find_active_of(visit.context, visit.caller, person.id, first=NAMED_BOTS),
         comment=visit.text("comment"),
     )
-
-
-def _active_bots(everybody: Sequence[Account], person: Account) -> list[Account]:
-    return [account for account in everybody if account.bot_owner_id == person.id and account.is_active]
 
 
 async def deactivate(visit: Visit) -> Response:

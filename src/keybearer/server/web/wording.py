@@ -45,6 +45,9 @@ _IN_A_FORM = {
 PASSWORD_FIELD = "current_password"  # noqa: S105  a field
 """The field of forms that ask for the password if it was given too long ago."""
 
+NAMED_FIELD = "named"
+"""The field for a text that names whom or what somebody chooses, where there is too much to list."""
+
 _FIELDS = (
     ("Name too ", "full_name"),
     ("Invalid characters in name!", "full_name"),
@@ -67,6 +70,8 @@ _FIELDS = (
     ("An API key can only be narrowed, and gets no wider networks", "networks"),
     ("Where API keys must end,", "default_api_key_days"),
     ("The default life of API keys", "default_api_key_days"),
+    ("Choose which “", NAMED_FIELD),
+    ("Nothing that you can choose", NAMED_FIELD),
     ("Password is incorrect.", PASSWORD_FIELD),
     ("Please enter your password again", PASSWORD_FIELD),
 )

@@ -10,7 +10,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.messaging.channels import Channel
 from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts
-from keybearer.server.storage.messaging import channels, conversations
+from keybearer.server.storage.messaging import channel_pages, channels, conversations
 
 MOST_CHANNELS = 200
 MOST_TOPICS = 50
@@ -40,18 +40,26 @@ async def find(
     """The places of the actor, with a channel, and with the names of people."""
     async with context.viewing(caller) as view:
         connection, account = view.connection, view.actor.account
-        followed = await channels.find_subscriptions(connection, account.id)
-        seen = await channels.find_all_seen(connection, account)
-        channel = next((each for each in seen if each.id == channel_id), None)
-        listed = sorted(
-            (each for each in seen if not each.is_archived),
-            key=lambda each: (each.id not in followed, each.name.casefold()),
-        )
+        shown = await channel_pages.find_first(connection, account, limit=MOST_CHANNELS)
+        count = len(shown) if len(shown) < MOST_CHANNELS else await channel_pages.count(connection, account)
+        channel = None if channel_id is None else await channels.find_seen(connection, account, channel_id)
         topics = () if channel is None else await channels.find_topics(connection, channel.id, limit=MOST_TOPICS)
         found = await conversations.find_newest(connection, account.id, limit=MOST_CONVERSATIONS)
         others = [tuple(each for each in members if each != account.id) or (account.id,) for members in found]
         people = await accounts.find_by_ids(
             connection, {*people_ids, *(each for members in others for each in members)}
         )
-    shown = listed[:MOST_CHANNELS]
-    return Places(shown, len(listed) - len(shown), channel, [topic for topic, _ in topics], others, people)
+    return Places(shown, count - len(shown), channel, [topic for topic, _ in topics], others, people)
+
+
+async def find_channels(context: Context, caller: Caller, text: str, *, limit: int) -> Sequence[Channel]:
+    """The channels with a text in the name, in the same order, up to a limit."""
+    async with context.viewing(caller) as view:
+        return await channel_pages.find_first(view.connection, view.actor.account, limit=limit, text=text)
+
+
+async def find_channel(context: Context, caller: Caller, name: str) -> Channel | None:
+    """The channel with a name, in any case. None if the caller sees no such channel, or if it is archived."""
+    async with context.viewing(caller) as view:
+        found = await channels.find_seen(view.connection, view.actor.account, name)
+    return None if found is None or found.is_archived else found

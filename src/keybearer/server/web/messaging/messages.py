@@ -10,15 +10,16 @@ from starlette.responses import Response
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.channels import Channel, check_may_post
 from keybearer.server.domain.messaging.messages import Found
-from keybearer.server.services import profiles
 from keybearer.server.services.messaging import emoji, message_changes, messages, places, reactions, sending
 from keybearer.server.services.messaging.message_changes import MessageChange
 from keybearer.server.services.messaging.messages import Query
 from keybearer.server.services.messaging.places import Places
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
+from keybearer.server.web.choices import choose_which
 from keybearer.server.web.messaging.content import emoji_text
 from keybearer.server.web.messaging.items import items_of, names_of
 from keybearer.server.web.messaging.places import NO_PLACE, PAGE, Place, read_place, read_target, topic_words
+from keybearer.server.web.messaging.recipients import find_recipients, recipient_named
 from keybearer.server.web.visit import Visit, safe_path
 
 PER_PAGE = 50
@@ -142,30 +143,32 @@ async def _send(visit: Visit, place: Place, to: ToChannel | ToPeople) -> Respons
     return visit.redirect(place.path)
 
 
+NAMED = "to_named"
+"""The field for a text that names a channel, a person or a bot. It precedes what is chosen."""
+
+
 async def show_form(visit: Visit) -> Response:
     """The form for a message to somebody or somewhere."""
     return await _form(visit)
 
 
-async def _form(visit: Visit, refusal: Refused | None = None) -> Response:
-    viewed = await profiles.find_all(visit.context, visit.caller)
-    known = await places.find(visit.context, visit.caller)
-    return visit.render_form(
-        "messages/new.html",
-        refusal,
-        channels=known.channels,
-        people=sorted(
-            (person for person in viewed.accounts if person.is_active), key=lambda person: person.full_name.casefold()
-        ),
-        wanted=visit.form.get("to") or visit.query.get("to", ""),
-        values=visit.form,
-    )
+async def _form(visit: Visit, refusal: Refused | None = None, *, is_unclear: bool = False) -> Response:
+    """The form. `is_unclear` says that the text in it does not name exactly one recipient."""
+    wanted, named = visit.form.get("to") or visit.query.get("to", ""), visit.text(NAMED)
+    recipients = await find_recipients(visit, named if is_unclear else "", wanted)
+    if is_unclear:
+        refusal = choose_which(named, some_match=bool(recipients.channels or recipients.accounts))
+    return visit.render_form("messages/new.html", refusal, recipients=recipients, wanted=wanted, values=visit.form)
 
 
 async def send_new(visit: Visit) -> Response:
     """Send a message from that form."""
     try:
-        return await _send(visit, *read_target(visit.text("to"), visit.text("topic")))
+        named = visit.text(NAMED)
+        to = await recipient_named(visit, named) if named else visit.text("to")
+        if to is None:
+            return await _form(visit, is_unclear=True)
+        return await _send(visit, *read_target(to, visit.text("topic")))
     except Refused as refusal:
         return await _form(visit, refusal)
 
