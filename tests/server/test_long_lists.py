@@ -248,6 +248,19 @@ async def test_a_page_after_an_entry_that_is_gone_is_the_first_one(world: World)
             assert found == first, (listing.path, query)
 
 
+async def test_a_position_says_nothing_about_an_account_that_is_not_in_the_list(world: World) -> None:
+    await world.add_crowd(WALKED)
+    other = await world.server.add_person("other")
+    foreign = await world.server.add_bot(other, "foreign")
+    entry = LISTINGS[2].entry
+    for sort in OF_BOTS:
+        first, _ = await walk(world, f"/settings/bots/?sort={sort}", entry, "none")
+        for account_id in (foreign.id, other.id):
+            for name in ("after", "before"):
+                found, _ = await walk(world, f"/settings/bots/?sort={sort}&{name}={account_id}", entry, "none")
+                assert found == first, (sort, name)
+
+
 async def hide_somebody(world: World) -> None:
     """Add a person who hides their address from everybody."""
     heron = await world.server.add_person("heron")

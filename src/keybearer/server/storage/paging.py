@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.paging import PER_PAGE, START, Page, Position
@@ -43,7 +43,7 @@ async def find_page(
     edge_id = position.before if is_backwards else position.after
     wanted = statement
     if edge_id is not None:
-        beyond = await _beyond(connection, order, edge_id, is_backwards=is_backwards)
+        beyond = await _beyond(connection, statement, order, edge_id, is_backwards=is_backwards)
         if beyond is None:
             return await find_page(connection, statement, order, START, make, limit=limit)
         wanted = statement.where(beyond)
@@ -71,13 +71,16 @@ def _page(rows: Sequence[Row[Any]], make: Callable[[Row[Any]], T], *, has_previo
 
 
 async def _beyond(
-    connection: AsyncConnection, order: Order, edge_id: int, *, is_backwards: bool
+    connection: AsyncConnection, statement: Select[Any], order: Order, edge_id: int, *, is_backwards: bool
 ) -> ColumnElement[bool] | None:
-    """Whether a row is after the edge, or before it if the page is read backwards. None if the edge does not exist."""
+    """Whether a row is after the edge, or before it if the page is read backwards. None if the list has no such edge:
+    the place of a row that is not in the list would say something about it.
+    """
     by_id = order.id < edge_id if is_backwards else order.id > edge_id
     if order.by is None:
         return (order.id > edge_id if is_backwards else order.id < edge_id) if order.descending else by_id
-    edge = (await connection.execute(select(order.by.label("value")).where(order.id == edge_id))).first()
+    of_edge = statement.with_only_columns(order.by.label("value")).where(order.id == edge_id)
+    edge = (await connection.execute(of_edge)).first()
     if edge is None:
         return None
     is_smaller = order.descending is not is_backwards
