@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,8 +13,11 @@ from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, EmailVisibility, Role
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.domain.named_keys import NewKey
+from keybearer.server.services import named_keys
 from keybearer.server.services.context import Context
 from keybearer.server.storage.messaging.tables import (
     channels,
@@ -22,9 +27,19 @@ from keybearer.server.storage.messaging.tables import (
     subscriptions,
 )
 from keybearer.server.storage.tables import accounts, api_key_uses, api_keys, links
+from tests.asgi import FORM_TYPE, Answer, Headers, ask, by_session, form
+from tests.in_process import InProcessServer, Known
+from tests.server.questions import fill
 
 BOTS_OF_ONE = 1000
 """As many as an account may own."""
+
+FORMS = {
+    "/messages/new/": {"to_named": "0", "content": "hello"},
+    "/settings/bots/{bot_id}/": {"new_owner": "person", "full_name": "Robot"},
+    "/settings/bots/botserverrc/": {},
+}
+"""Forms that are shown again, because they do not say enough."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -161,3 +176,36 @@ class _Adding:
 
 def _digest(kind: str, number: int) -> bytes:
     return hashlib.sha256(f"{kind} {number}".encode()).digest()
+
+
+@dataclass(frozen=True)
+class World:
+    """A server whose owner has a bot and a named key, from which other keys descend."""
+
+    server: InProcessServer
+    owner: Known
+    bot: Known
+    key_id: int
+    headers: Headers
+
+    async def add_crowd(self, count: int) -> None:
+        await add_crowd(self.server.context, self.owner.account, self.key_id, count)
+
+    async def get(self, path: str) -> Answer:
+        return await ask(self.server.app, "GET", path, self.headers)
+
+    async def post(self, path: str, fields: dict[str, str]) -> Answer:
+        return await ask(self.server.app, "POST", path, {**self.headers, "content-type": FORM_TYPE}, form(fields))
+
+    def filled(self, path: str) -> str:
+        """The path of a page with ids that exist."""
+        ids = {"bot_id": self.bot.id, "account_id": self.owner.id, "key_id": self.key_id, "topic": "bots"}
+        return re.sub(r"\{(\w+)\}", lambda name: str(ids.get(name[1], 1)), path)
+
+
+async def new_world(server: InProcessServer) -> World:
+    owner = await server.add_person("owner", Role.OWNER)
+    await fill(server, owner)
+    bot = await server.add_bot(owner, "robot")
+    key = await named_keys.create(server.context, Caller(owner.account), NewKey("parent"))
+    return World(server, owner, bot, key.record.id, by_session(await server.signed_in(owner)))
