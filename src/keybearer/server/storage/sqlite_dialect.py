@@ -112,8 +112,8 @@ class _Cursor(sqlite3.Cursor):
         return self
 
     def _wait_for(self, work: Awaitable[object]) -> None:
-        """Await something. If the task is cancelled, raise an error of the driver: after any other exception that is not
-        an Exception, SQLAlchemy would close the connection, which other writers share.
+        """Await something. If the task is cancelled, raise an error of the driver. After a CancelledError, SQLAlchemy
+        would close the connection, which other writers share.
         """
         try:
             await_only(work)

@@ -26,8 +26,8 @@ from keybearer.server.web.visit import Visit, login_path
 
 PREFIX = Prefix("", Way.SESSION | Way.NOBODY, number="[0-9]{1,9}", word="[A-Za-z0-9_-]+")
 PAGES_AT_ONCE = 4
-"""Pages for strangers that one worker writes at the same time, and as many for people who are signed in. Each takes half
-a millisecond or more, so that a thousand at once would make all other requests wait.
+"""Pages for strangers that one worker writes at the same time, and as many for people who are signed in. Each takes
+half a millisecond or more, so that a thousand at once would make all other requests wait.
 """
 
 _ROBOTS = "User-agent: *\nDisallow: /\n"
