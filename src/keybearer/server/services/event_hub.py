@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import takewhile
 from typing import final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,9 +17,11 @@ from keybearer.server.domain.errors import Overloaded, Refused
 from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
 from keybearer.server.domain.limits import MOST_CONNECTIONS
+from keybearer.server.services import event_tail
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
 from keybearer.server.services.event_delivery import RequestedEvents, WireEvent, visible
+from keybearer.server.services.event_tail import EventTail
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
@@ -31,12 +31,6 @@ LOOK_EVERY = 0.08
 
 NOTE_EVERY = 10.0
 """Seconds between two writes of which queues were polled: far less than a queue may be idle."""
-
-TAIL = 2000
-"""Events that a worker keeps in memory, so that a poll need not read them again."""
-
-TAIL_SIZE = 8_000_000
-"""Characters of the events that a worker keeps in memory: as much as one poll returns at most."""
 
 AT_A_TIME = 5000
 """Pairs of a poll and an event that are looked at together. Each such piece of work takes some statements."""
@@ -91,9 +85,7 @@ class EventHub:
         self._clock = clock
         self._written = asyncio.Event()
         self._heartbeat_every = heartbeat_every
-        self._tail: deque[StoredEvent] = deque()
-        self._tail_size = 0
-        self._tail_after = 0
+        self._tail = EventTail()
         self._seen = 0
         self._waiting: dict[str, _Waiting] = {}
         """The polls that wait here, by queue. A later poll of a queue ends the earlier one, as in Zulip."""
@@ -108,7 +100,8 @@ class EventHub:
     async def open(self) -> None:
         """Start at the end of the log."""
         async with self._database.read() as connection:
-            self._seen = self._tail_after = await event_log.last_id(connection)
+            self._seen = await event_log.last_id(connection)
+            self._tail.begin(self._seen)
 
     def count_waiting(self) -> int:
         """How many polls wait here."""
@@ -221,29 +214,24 @@ class EventHub:
 
     async def _events_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
         """The events for the queue after a position in the log, and the position up to which this looked."""
-        while after < self._tail_after:  # earlier than what this worker keeps in memory
+        while after < self._tail.after:  # earlier than what this worker keeps in memory
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
                 (told,) = await visible(connection, self._ring, [RequestedEvents(queue, older.events)])
             read = older.events[-1].id if older.events else 0
-            after = max(self._tail_after, read) if older.is_last else read
+            after = max(self._tail.after, read) if older.is_last else read
             if told:
                 return told, after
-        asked, after = RequestedEvents(queue, self._since(after)), max(after, self._seen)
+        asked, after = RequestedEvents(queue, self._tail.since(after)), max(after, self._seen)
         if not asked.found:
             return [], after
         async with self._database.read() as connection:
             (told,) = await visible(connection, self._ring, [asked])
         return told, after
 
-    def _since(self, after: int) -> list[StoredEvent]:
-        """The events in memory after a position in the log."""
-        later = list(takewhile(lambda stored: stored.id > after, reversed(self._tail)))
-        return later[::-1]
-
     def _has_access_changed(self, caller: Caller, position: int) -> bool:
-        is_forgotten = position < self._tail_after
-        return is_forgotten or any(stored.ends_polls_of(caller.id) for stored in self._since(position))
+        is_forgotten = position < self._tail.after
+        return is_forgotten or any(stored.ends_polls_of(caller.id) for stored in self._tail.since(position))
 
     async def _wait(self, queue: Queue, after: int, ends_at: datetime | None) -> list[WireEvent] | None:
         """The next events for the queue. None if the poll must check again, for example because its key ends."""
@@ -294,21 +282,15 @@ class EventHub:
     async def _read(self) -> None:
         async with self._database.read() as connection:
             last = await event_log.last_id(connection)
-            if last - self._seen > TAIL and not self._waiting:
-                self._tail.clear()
-                self._tail_size = 0
-                self._tail_after = self._seen = last
+            if last - self._seen > event_tail.MOST and not self._waiting:
+                self._tail.begin(last)
+                self._seen = last
             while self._seen < last:
                 fresh = await event_log.find_after(connection, self._seen, limit=BATCH)
                 await self._deliver(connection, fresh.events, last if fresh.is_last else fresh.events[-1].id)
 
     async def _deliver(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
-        self._tail.extend(fresh)
-        self._tail_size += sum(stored.size for stored in fresh)
-        while len(self._tail) > TAIL or self._tail_size > TAIL_SIZE:
-            forgotten = self._tail.popleft()
-            self._tail_size -= forgotten.size
-            self._tail_after = forgotten.id
+        self._tail.add(fresh)
         self._seen = seen
         everybody = list(self._waiting.values())
         try:
