@@ -10,6 +10,7 @@ from email.utils import formatdate
 import msgspec
 from msgspec.structs import replace
 
+from keybearer.server.api.pieces import complete, is_long
 from keybearer.server.domain.errors import (
     KeyRefused,
     NoSuchFile,
@@ -95,6 +96,14 @@ _NO_FIELDS: Mapping[str, object] = {}
 def success(fields: Mapping[str, object] = _NO_FIELDS, /, **more: object) -> Answer:
     """A success with these fields, which are not copied if they come as one mapping."""
     return Answer(200, {**fields, **more} if more else fields, is_success=True)
+
+
+async def in_pieces(answer: Answer) -> Answer:
+    """The same answer, already encoded if it is a long success. Other work gets a turn in the meantime."""
+    content = answer.content
+    if not answer.is_success or isinstance(content, bytes) or not is_long(content):
+        return answer
+    return replace(answer, content=await complete(_SUCCESS, content), is_success=False)
 
 
 def method_not_allowed(allowed: Sequence[str]) -> Answer:

@@ -53,7 +53,7 @@ class WireDoor:
             unsupported = parameters.unsupported
             if unsupported:
                 answer = answer.naming(unsupported)
-        return self._response(admission, answer)
+        return self._response(admission, await answers.in_pieces(answer))
 
     async def refuse(self, admission: Admission, refusal: Refused) -> WholeResponse:
         if isinstance(refusal, CSRFFailed):

@@ -236,6 +236,9 @@ SEARCHES = 2
 SEARCH_TAKES = 10.0
 """Seconds after which a search is stopped."""
 
+LONG_ANSWERS = 2
+"""Answers of tens of megabytes that one worker builds at the same time."""
+
 MOST_LONG_WORK = 200
 """Jobs that wait for the worker's thread for work that would hold up its event loop."""
 

@@ -23,7 +23,14 @@ from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
 from keybearer.server.domain.fair_turns import Whose
 from keybearer.server.domain.forms import AlreadySent
 from keybearer.server.domain.grants import Grant
-from keybearer.server.domain.limits import MOST_LONG_WORK, MOST_LONG_WORK_OF_ONE, SEARCH_TAKES, SEARCHES, Cap
+from keybearer.server.domain.limits import (
+    LONG_ANSWERS,
+    MOST_LONG_WORK,
+    MOST_LONG_WORK_OF_ONE,
+    SEARCH_TAKES,
+    SEARCHES,
+    Cap,
+)
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.domain.realms import Realm
@@ -77,14 +84,17 @@ class Context:
     """Does work that would hold up the event loop of this worker."""
     searches: Turns = field(init=False)
     """Lets one search of each person and their bots read the database at a time, and only a few of all people."""
+    long_answers: Turns = field(init=False)
+    """Lets one answer of each person and their bots be built at a time, where it may have tens of megabytes."""
 
     def __post_init__(self) -> None:
         hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
         object.__setattr__(self, "unsent_mails", OnceEvery(UNSENT_LOGGED_EVERY, self.clock))
         object.__setattr__(self, "realm", CurrentRealm(self.database))
-        searches = Turns(most=MOST_LONG_WORK, most_of_one=MOST_LONG_WORK_OF_ONE, at_once=SEARCHES, seconds=SEARCH_TAKES)
-        object.__setattr__(self, "searches", searches)
+        turns = partial(Turns, most=MOST_LONG_WORK, most_of_one=MOST_LONG_WORK_OF_ONE)
+        object.__setattr__(self, "searches", turns(at_once=SEARCHES, seconds=SEARCH_TAKES))
+        object.__setattr__(self, "long_answers", turns(at_once=LONG_ANSWERS))
 
     @asynccontextmanager
     async def change(

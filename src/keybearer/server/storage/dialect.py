@@ -10,12 +10,14 @@ from typing import Any, TypeVar, final
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Delete,
     Dialect,
     Integer,
     Select,
     Table,
     Text,
     TypeDecorator,
+    Update,
     bindparam,
     delete,
     func,
@@ -31,6 +33,10 @@ from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeEngine
 
 SelectT = TypeVar("SelectT", bound=Select[Any])
+ChangeT = TypeVar("ChangeT", Update, Delete)
+CHANGES_MANY = "changes_many"
+"""The execution option of `changing_many`."""
+
 Insert = postgresql.Insert | sqlite.Insert
 
 
@@ -191,6 +197,13 @@ def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
     nothing: its writers run one after another, from BEGIN on.
     """
     return statement.with_for_update(read=True) if shared else statement.with_for_update(key_share=True)
+
+
+def changing_many(statement: ChangeT) -> ChangeT:
+    """The statement, which may change very many rows, or rows of other tables that refer to them. On SQLite it runs in
+    a thread, because it cannot be stopped after it has begun.
+    """
+    return statement.execution_options(**{CHANGES_MANY: True})
 
 
 def unheld(statement: SelectT) -> SelectT:

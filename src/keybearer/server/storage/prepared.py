@@ -9,6 +9,7 @@ from typing import Any, final
 from sqlalchemy import CompoundSelect, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.direct import MANY, DirectConnection
 
 Row = Sequence[Any]
@@ -46,7 +47,8 @@ class Prepared:
 
     async def records(self, connection: AsyncConnection, **parameters: object) -> list[dict[str, Any]]:
         """All rows, by the names of their columns."""
-        return [dict(zip(self._names, row, strict=True)) for row in await self.rows(connection, **parameters)]
+        names = self._names
+        return await paced(lambda row: dict(zip(names, row, strict=True)), await self.rows(connection, **parameters))
 
     async def record(self, connection: AsyncConnection, **parameters: object) -> Mapping[str, Any] | None:
         """The only row, by the names of its columns, or None if there is none."""
@@ -116,8 +118,10 @@ class _Text:
         found = await connection.ask(self._text, self._values(given))
         if not self._converted:
             return found
-        rows = [list(row) for row in found]
-        for row in rows:
-            for place, convert in self._converted:
-                row[place] = convert(row[place])
-        return rows
+        return await paced(self._with_values, found)
+
+    def _with_values(self, found: Row) -> Row:
+        row = list(found)
+        for place, convert in self._converted:
+            row[place] = convert(row[place])
+        return row

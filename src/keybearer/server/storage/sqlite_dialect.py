@@ -3,7 +3,7 @@
 Most statements find or write a few rows by an index, which takes microseconds. Passing each to a thread and its rows
 back would take many times as long. Statements that would hold up other requests in the event loop run in a thread: a
 SELECT that has not finished after a few milliseconds is stopped and runs again there, and so does a statement with very
-many rows to write.
+many rows to write. After a statement that finds many rows, other work gets a turn: several in a row would hold it up.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import FromClause
 from sqlalchemy.util import LRUCache, await_only, greenlet_spawn
 
+from keybearer.server.domain.pacing import AT_ONCE
+from keybearer.server.storage.dialect import CHANGES_MANY
 from keybearer.server.storage.direct import MANY, DirectConnection
 
 SHORT = 0.02
@@ -90,10 +92,11 @@ class _Cursor(sqlite3.Cursor):
         super().__init__(connection)
         self._rows: list[Any] = []
         self._next = 0
+        self.changes_many = False
 
     def execute(self, statement: str, parameters: Any = ()) -> _Cursor:  # noqa: ANN401  as sqlite3 has it
         connection = self.connection
-        if connection.is_hurried and _changes_many(statement, parameters):
+        if connection.is_hurried and (self.changes_many or _changes_many(statement, parameters)):
             self._wait_for(in_thread(lambda: self._execute(statement, parameters)))
             return self
         # Only for a SELECT: stopping any other statement would roll back the whole transaction.
@@ -109,6 +112,8 @@ class _Cursor(sqlite3.Cursor):
         finally:
             if connection.is_hurried:
                 connection.stop_at = math.inf
+        if connection.is_hurried and len(self._rows) >= AT_ONCE:
+            self._wait_for(asyncio.sleep(0))
         return self
 
     def _wait_for(self, work: Awaitable[object]) -> None:
@@ -154,6 +159,12 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _ExecutionContext(SQLiteExecutionContext):
+    def create_default_cursor(self) -> Any:  # noqa: ANN401  as SQLAlchemy has it
+        """A cursor that knows whether its statement was said to change many rows."""
+        cursor: Any = super().create_default_cursor()
+        cursor.changes_many = self.execution_options.get(CHANGES_MANY, False)
+        return cursor
+
     def create_server_side_cursor(self) -> Any:  # noqa: ANN401  as SQLAlchemy has it
         """A cursor that reads its rows one after another, for results that are too large for memory."""
         await_only(asyncio.sleep(0))  # SQLAlchemy requires that streaming awaits something
@@ -223,7 +234,10 @@ class InlineConnection(DirectConnection):
         if statement.startswith("SELECT"):
             raw.stop_at = time.monotonic() + SHORT
         try:
-            return raw.execute(statement, parameters).fetchall()
+            rows = raw.execute(statement, parameters).fetchall()
+            if len(rows) >= AT_ONCE:
+                await asyncio.sleep(0)
+            return rows
         except sqlite3.IntegrityError as error:
             raise IntegrityError(statement, None, error) from None
         except sqlite3.OperationalError as error:

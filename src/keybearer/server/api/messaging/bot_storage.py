@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keybearer.server.api import pieces
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import encoded
@@ -19,7 +20,8 @@ from keybearer.server.services.messaging import bot_storage
 async def get(call: Call) -> Answer:
     """`GET bot_storage`."""
     keys = read_strings(call.parameters, "keys")
-    return success(storage=await bot_storage.get(call.context, call.caller, keys))
+    async with call.context.long_answers.turn(call.caller.account.person_id):
+        return success(storage=await pieces.encoded(await bot_storage.get(call.context, call.caller, keys)))
 
 
 async def put(call: Call) -> Answer:

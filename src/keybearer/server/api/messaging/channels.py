@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from keybearer.server.api import pieces
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, array, boolean, encoded, record, text
@@ -11,8 +14,9 @@ from keybearer.server.api.messaging.shapes import CHANNEL, SUBSCRIPTION
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
-from keybearer.server.domain.messaging.channels import PostPolicy
+from keybearer.server.domain.messaging.channels import Followed, PostPolicy
 from keybearer.server.domain.messaging.messages import NO_TOPIC
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import channels
@@ -39,12 +43,13 @@ async def get_all(call: Call) -> Answer:
         or (of_owner and each.owner_follows)
         or (readable and (not each.channel.is_private or each.subscription is not None))
     ]
-    rows = []
-    for each in chosen:
+
+    def row(each: Followed) -> dict[str, object]:
         fields = channel_fields(each.channel)
         fields["subscriber_count"] = each.subscriber_count
-        rows.append({**fields, "is_default": each.channel.is_default} if default else fields)
-    return success(streams=rows)
+        return {**fields, "is_default": each.channel.is_default} if default else fields
+
+    return success(streams=await paced(row, chosen))
 
 
 async def get_one(call: Call) -> Answer:
@@ -62,16 +67,19 @@ async def get_id(call: Call) -> Answer:
 async def get_topics(call: Call) -> Answer:
     """`GET users/me/{stream_id}/topics`."""
     empty_topics = bool(call.parameters.optional_boolean("allow_empty_topic_name"))
-    found = await channels.find_topics(call.context, call.caller, call.id("stream_id"))
-    return success(
-        topics=[{"name": name if name or empty_topics else NO_TOPIC, "max_id": max_id} for name, max_id in found]
-    )
+
+    def row(topic: tuple[str, int]) -> dict[str, object]:
+        name, newest_id = topic
+        return {"name": name if name or empty_topics else NO_TOPIC, "max_id": newest_id}
+
+    async with call.context.long_answers.turn(call.caller.account.person_id):
+        found = await channels.find_topics(call.context, call.caller, call.id("stream_id"))
+        return success(topics=await pieces.encoded(await paced(row, found)))
 
 
 async def get_members(call: Call) -> Answer:
     """`GET streams/{stream_id}/members`."""
-    found = await channels.find(call.context, call.caller, call.id("stream_id"))
-    return success(subscribers=sorted(found.subscriber_ids))
+    return success(subscribers=sorted(await channels.find_subscribers(call.context, call.caller, call.id("stream_id"))))
 
 
 async def change(call: Call) -> Answer:
@@ -107,7 +115,7 @@ async def get_followed(call: Call) -> Answer:
     """`GET users/me/subscriptions`."""
     with_subscribers = bool(_include_subscribers(call.parameters.optional_json("include_subscribers")))
     found = await channels.find_followed(call.context, call.caller, with_subscribers=with_subscribers)
-    return success(subscriptions=[followed_fields(each, with_subscribers=with_subscribers) for each in found])
+    return success(subscriptions=await paced(partial(followed_fields, with_subscribers=with_subscribers), found))
 
 
 def _include_subscribers(value: object) -> object:

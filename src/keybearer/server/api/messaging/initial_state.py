@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,18 +59,18 @@ async def fields(state: InitialState, wishes: Wishes) -> Fields:
     found: Fields = await _realm_user(state, account) if wishes.wants("realm_user") else {}
     for event_type, part in _PARTS.items():
         if wishes.wants(event_type):
-            found |= part(state, account, wishes)
+            found |= await part(state, account, wishes)
     for event_type, empty in NOTHING_OF_OURS.items():
         if wishes.wants(event_type):
             found |= empty
     return found
 
 
-def _message(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+async def _message(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {"max_message_id": state.newest_id}
 
 
-def _realm(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
+async def _realm(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
     realm = state.realm
     can_create_bots = realm.can_create_bots.includes(account.role)
     can_create_channels = may_create_channels(account)
@@ -125,7 +125,7 @@ def _person(each: Account, viewer: Account, state: InitialState) -> Fields:
     return row if each.is_bot else {**row, "profile_data": {}}
 
 
-def _realm_bot(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+async def _realm_bot(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {
         "realm_bots": [
             {**bot_fields(each, state.services.get(each.id)), "is_active": each.is_active}
@@ -134,15 +134,15 @@ def _realm_bot(state: InitialState, _account: Account, _wishes: Wishes) -> Field
     }
 
 
-def _subscription(state: InitialState, account: Account, wishes: Wishes) -> Fields:
-    def rows(chosen: Iterable[Followed]) -> list[Fields]:
-        found = [followed_fields(each, with_subscribers=wishes.with_subscribers) for each in chosen]
-        return found if wishes.notification_null else [_without_null(row) for row in found]
+async def _subscription(state: InitialState, account: Account, wishes: Wishes) -> Fields:
+    def row(each: Followed) -> Fields:
+        found = followed_fields(each, with_subscribers=wishes.with_subscribers)
+        return found if wishes.notification_null else _without_null(found)
 
     return {
-        "subscriptions": rows(each for each in state.channels if each.subscription is not None),
+        "subscriptions": await paced(row, (each for each in state.channels if each.subscription is not None)),
         "unsubscribed": [],
-        "never_subscribed": rows(each for each in state.channels if each.subscription is None),
+        "never_subscribed": await paced(row, (each for each in state.channels if each.subscription is None)),
     }
 
 
@@ -152,27 +152,26 @@ def _without_null(row: Fields) -> Fields:
     return row | {name: value for name, value in defaults.items() if name in row and row[name] is None}
 
 
-def _stream(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {
-        "streams": [
-            {**channel_fields(each.channel), "subscriber_count": each.subscriber_count} for each in state.channels
-        ]
-    }
+async def _stream(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    def row(each: Followed) -> Fields:
+        return {**channel_fields(each.channel), "subscriber_count": each.subscriber_count}
+
+    return {"streams": await paced(row, state.channels)}
 
 
-def _default_streams(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+async def _default_streams(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {"realm_default_streams": [each.channel.id for each in state.channels if each.channel.is_default]}
 
 
-def _user_groups(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+async def _user_groups(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {"realm_user_groups": groups_fields(state.everybody, state.realm)}
 
 
-def _starred(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+async def _starred(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {"starred_messages": list(state.starred_ids)}
 
 
-def _unread(state: InitialState, account: Account, wishes: Wishes) -> Fields:
+async def _unread(state: InitialState, account: Account, wishes: Wishes) -> Fields:
     streams: dict[tuple[int, str], list[int]] = {}
     people: dict[tuple[int, ...], list[int]] = {}
     for message in state.unread:
@@ -206,51 +205,52 @@ def _unread_with(ids: tuple[int, ...], account: Account, found: list[int]) -> Fi
     return {"other_user_id": other, "sender_id": other, "unread_message_ids": found}
 
 
-def _presence(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
+async def _presence(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
     return {
-        "presences": presence_fields(state.present, state.realm.bot_domain, slim=wishes.slim_presence),
+        "presences": await presence_fields(state.present, state.realm.bot_domain, slim=wishes.slim_presence),
         "presence_last_update_id": -1,
         "server_timestamp": datetime.now().timestamp(),  # noqa: DTZ005  a count of seconds has no zone
     }
 
 
-def _user_status(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {"user_status": {str(each.account_id): status_fields(each) for each in state.statuses}}
+async def _user_status(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    found = await paced(lambda each: (str(each.account_id), status_fields(each)), state.statuses)
+    return {"user_status": dict(found)}
 
 
-def _user_settings(_state: InitialState, account: Account, _wishes: Wishes) -> Fields:
+async def _user_settings(_state: InitialState, account: Account, _wishes: Wishes) -> Fields:
     return {"user_settings": {**USER_SETTINGS, **settings_fields(account)}}
 
 
-def _display_settings(_state: InitialState, account: Account, wishes: Wishes) -> Fields:
+async def _display_settings(_state: InitialState, account: Account, wishes: Wishes) -> Fields:
     own = {**USER_SETTINGS, **settings_fields(account)}
     return {} if wishes.settings_apart else {name: own[name] for name in OLD_DISPLAY_SETTINGS}
 
 
-def _notification_settings(_state: InitialState, account: Account, wishes: Wishes) -> Fields:
+async def _notification_settings(_state: InitialState, account: Account, wishes: Wishes) -> Fields:
     own = {**USER_SETTINGS, **settings_fields(account)}
     return {} if wishes.settings_apart else {name: own[name] for name in OLD_NOTIFICATION_SETTINGS}
 
 
-def _alert_words(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+async def _alert_words(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {"alert_words": state.alert_words}
 
 
-def _user_topics(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
+async def _user_topics(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
     chosen = [topic_fields(each) for each, _ in state.user_topics]
     return {"user_topics": chosen if wishes.empty_topics else [with_named_topics(each) for each in chosen]}
 
 
-def _muted_topics(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
+async def _muted_topics(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
     muted: Fields = {"muted_topics": muted_topic_fields(state.user_topics)}
     return muted if wishes.empty_topics else with_named_topics(muted)
 
 
-def _muted_users(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+async def _muted_users(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {"muted_users": muted_user_fields(state.muted_users)}
 
 
-_PARTS: Mapping[str, Callable[[InitialState, Account, Wishes], Fields]] = {
+_PARTS: Mapping[str, Callable[[InitialState, Account, Wishes], Awaitable[Fields]]] = {
     "message": _message,
     "realm": _realm,
     "realm_bot": _realm_bot,

@@ -35,7 +35,7 @@ async def note(call: Call) -> Answer:
         return success()
     present = await presences.find_all(call.context, call.caller, history=history)
     return success(
-        presences=presence_fields(present, call.realm.bot_domain, slim=slim),
+        presences=await presence_fields(present, call.realm.bot_domain, slim=slim),
         server_timestamp=call.context.clock().timestamp(),
         presence_last_update_id=-1,
         zephyr_mirror_active=False,
@@ -54,7 +54,7 @@ async def get_all(call: Call) -> Answer:
     """`GET realm/presence`."""
     present = await presences.find_all(call.context, call.caller)
     return success(
-        presences=presence_fields(present, call.realm.bot_domain, slim=False),
+        presences=await presence_fields(present, call.realm.bot_domain, slim=False),
         server_timestamp=call.context.clock().timestamp(),
     )
 

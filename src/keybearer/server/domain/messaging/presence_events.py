@@ -9,15 +9,16 @@ from keybearer.server.domain.accounts import Account, display_email
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Recipients, Subject, without_flags
 from keybearer.server.domain.messaging.messages import Message
 from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, Presence, Present, Status
+from keybearer.server.domain.pacing import paced
 
 Fields = dict[str, object]
 
 
-def presence_fields(present: Iterable[Present], dummy_domain: str, *, slim: bool) -> Fields:
+async def presence_fields(present: Iterable[Present], dummy_domain: str, *, slim: bool) -> Fields:
     """Everybody's presence: by id in the modern form (`slim`), or by email address in the form of old clients."""
     if slim:
-        return {str(account.id): _times(each) for each, account in present}
-    return {display_email(account, dummy_domain): _old_form(each) for each, account in present}
+        return dict(await paced(lambda each: (str(each[1].id), _times(each[0])), present))
+    return dict(await paced(lambda each: (display_email(each[1], dummy_domain), _old_form(each[0])), present))
 
 
 def one_presence_fields(presence: Presence, now: datetime) -> Fields:

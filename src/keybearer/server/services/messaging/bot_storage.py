@@ -25,10 +25,9 @@ async def put(context: Context, caller: Caller, texts: Mapping[str, str]) -> Non
     """Store texts under keys: all or none. Raises Refused if they do not fit."""
     async with context.change(caller) as change:
         actor = change.actor
-        before = await bot_storage.find(change.connection, actor.id, texts)
-        grown = sum(len(key) + len(value) for key, value in texts.items())
-        grown -= sum(len(key) + len(value) for key, value in before.items())
-        added = len(texts) - len(before)
+        before = await bot_storage.stored_by_account(change.connection, actor.id, texts)
+        grown = sum(len(key) + len(value) for key, value in texts.items()) - before.characters
+        added = len(texts) - before.keys
         own = await bot_storage.stored_by_account(change.connection, actor.id)
         check_cap(Cap.STORAGE, own.characters + grown)
         check_cap(Cap.STORAGE_KEYS, own.keys + added)
@@ -42,7 +41,8 @@ async def remove(context: Context, caller: Caller, keys: Sequence[str] | None) -
     """Delete what is stored under these keys, each of which must exist, or everything."""
     async with context.change(caller) as change:
         actor = change.actor
-        found = await bot_storage.find(change.connection, actor.id, keys)
-        if keys is not None and not found.keys() >= set(keys):
+        if keys is not None and (await bot_storage.stored_by_account(change.connection, actor.id, keys)).keys < len(
+            set(keys)
+        ):
             raise Refused("Key does not exist.")
         await bot_storage.remove(change.connection, actor.id, keys)

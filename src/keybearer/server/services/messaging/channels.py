@@ -26,12 +26,13 @@ from keybearer.server.domain.messaging.channels import (
     invalid_channel,
     may_administer,
 )
+from keybearer.server.domain.pacing import paced
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
 from keybearer.server.services.messaging.markdown import render_for
 from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
-from keybearer.server.storage.messaging import channels
+from keybearer.server.storage.messaging import channels, topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +104,16 @@ async def survey(
     of_owner = await channels.find_subscriptions(connection, viewer.bot_owner_id) if viewer.bot_owner_id else ()
     # Archived channels come last.
     seen.sort(key=lambda channel: (channel.is_archived, channel.name.casefold()))
-    return [
-        Followed(
+    return await paced(
+        lambda channel: Followed(
             channel,
             subscribers.get(channel.id, frozenset()),
             mine.get(channel.id),
             counted=None if with_subscribers else counted.get(channel.id, 0),
             owner_follows=channel.id in of_owner,
-        )
-        for channel in seen
-    ]
+        ),
+        seen,
+    )
 
 
 async def find_known(context: Context, caller: Caller, *, archived_too: bool = False) -> list[Followed]:
@@ -124,16 +125,25 @@ async def find_known(context: Context, caller: Caller, *, archived_too: bool = F
 async def find(context: Context, caller: Caller, channel_id: int) -> Followed:
     """One channel that the actor may see. Raises Refused with Zulip's words."""
     async with context.viewing(caller) as view:
-        return await _find(view.connection, view.actor.account, channel_id)
+        connection, viewer = view.connection, view.actor.account
+        channel = await _find(connection, viewer, channel_id)
+        mine = await channels.find_subscriptions_to(connection, viewer.id, [channel_id])
+        counted = await channels.count_subscribers(connection, [channel_id])
+    return Followed(channel, frozenset(), mine.get(channel_id), counted=counted.get(channel_id, 0))
 
 
-async def _find(connection: AsyncConnection, viewer: Account, channel_id: int) -> Followed:
+async def find_subscribers(context: Context, caller: Caller, channel_id: int) -> frozenset[int]:
+    """The followers of a channel that the actor may see. Raises Refused with Zulip's words."""
+    async with context.viewing(caller) as view:
+        await _find(view.connection, view.actor.account, channel_id)
+        return (await channels.find_subscribers(view.connection, [channel_id]))[channel_id]
+
+
+async def _find(connection: AsyncConnection, viewer: Account, channel_id: int) -> Channel:
     channel = await channels.find_seen(connection, viewer, channel_id)
     if channel is None:
         raise invalid_channel()
-    mine = (await channels.find_subscriptions(connection, viewer.id)).get(channel_id)
-    subscribers = await channels.find_subscribers(connection, [channel_id])
-    return Followed(channel, subscribers[channel_id], mine)
+    return channel
 
 
 async def find_by_name(context: Context, caller: Caller, name: str) -> Channel:
@@ -149,7 +159,7 @@ async def find_topics(context: Context, caller: Caller, channel_id: int) -> Sequ
     """The topics of a channel, each with its newest message, newest first."""
     async with context.viewing(caller) as view:
         await _find(view.connection, view.actor.account, channel_id)
-        return await channels.find_topics(view.connection, channel_id)
+        return await topics.find_all(view.connection, channel_id)
 
 
 async def change(context: Context, caller: Caller, channel_id: int, wanted: ChannelChange) -> None:
@@ -219,7 +229,7 @@ async def archive(context: Context, caller: Caller, channel_id: int) -> None:
 async def _administered(change: Change, actor: Actor, channel_id: int) -> Channel:
     """A channel that the actor may change. Until the transaction ends nobody else changes or creates one."""
     await take_turn(change.connection, CHANNELS)
-    channel = (await _find(change.connection, actor.account, channel_id)).channel
+    channel = await _find(change.connection, actor.account, channel_id)
     if channel.is_archived:
         raise invalid_channel()
     if not may_administer(actor.account, channel):
@@ -230,8 +240,9 @@ async def _administered(change: Change, actor: Actor, channel_id: int) -> Channe
 async def is_follower(context: Context, caller: Caller, user_id: int, channel_id: int) -> bool:
     """Whether somebody follows a channel that the actor may see."""
     async with context.viewing(caller) as view:
-        followed = await _find(view.connection, view.actor.account, channel_id)
+        await _find(view.connection, view.actor.account, channel_id)
         person = await accounts.find(view.connection, user_id)
+        followed = await channels.find_subscriptions_to(view.connection, user_id, [channel_id])
     if person is None or person.realm_id != view.actor.account.realm_id:
         raise Refused("No such user")
-    return user_id in followed.subscriber_ids
+    return channel_id in followed

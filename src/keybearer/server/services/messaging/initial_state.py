@@ -16,6 +16,7 @@ from keybearer.server.domain.messaging.messages import Flag, Marked
 from keybearer.server.domain.messaging.muted_users import MutedUser
 from keybearer.server.domain.messaging.presences import Present, Status
 from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic, is_muted
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Context, View
 from keybearer.server.services.lookups import the_realm
@@ -30,7 +31,7 @@ from keybearer.server.storage.messaging import (
     presences,
     user_topics,
 )
-from keybearer.server.storage.messaging.channels import find_subscriptions
+from keybearer.server.storage.messaging.channels import find_muted_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,12 @@ async def _count_unmuted(
     topics: Sequence[tuple[UserTopic, str]],
 ) -> int:
     policies = {(each.channel_id, name_key(each.topic)): each.policy for each, _ in topics}
-    muted = {each.channel_id for each in (await find_subscriptions(connection, account.id)).values() if each.is_muted}
-    return sum(
-        message.channel_id is None
-        or not is_muted(
-            policies.get((message.channel_id, name_key(message.topic)), TopicPolicy.NONE),
-            is_channel_muted=message.channel_id in muted,
-        )
-        for message in unread
-    )
+    muted = await find_muted_ids(connection, account.id)
+
+    def counts(message: Marked) -> bool:
+        if message.channel_id is None:
+            return True
+        policy = policies.get((message.channel_id, name_key(message.topic)), TopicPolicy.NONE)
+        return not is_muted(policy, is_channel_muted=message.channel_id in muted)
+
+    return sum(await paced(counts, unread))

@@ -10,7 +10,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.messaging.channels import Channel
 from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts
-from keybearer.server.storage.messaging import channel_pages, channels, conversations
+from keybearer.server.storage.messaging import channel_pages, channels, conversations, topics
 
 MOST_CHANNELS = 200
 MOST_TOPICS = 50
@@ -43,13 +43,13 @@ async def find(
         shown = await channel_pages.find_first(connection, account, limit=MOST_CHANNELS)
         count = len(shown) if len(shown) < MOST_CHANNELS else await channel_pages.count(connection, account)
         channel = None if channel_id is None else await channels.find_seen(connection, account, channel_id)
-        topics = () if channel is None else await channels.find_topics(connection, channel.id, limit=MOST_TOPICS)
+        names = () if channel is None else await topics.find_all(connection, channel.id, limit=MOST_TOPICS)
         found = await conversations.find_newest(connection, account.id, limit=MOST_CONVERSATIONS)
         others = [tuple(each for each in members if each != account.id) or (account.id,) for members in found]
         people = await accounts.find_by_ids(
             connection, {*people_ids, *(each for members in others for each in members)}
         )
-    return Places(shown, count - len(shown), channel, [topic for topic, _ in topics], others, people)
+    return Places(shown, count - len(shown), channel, [topic for topic, _ in names], others, people)
 
 
 async def find_channels(context: Context, caller: Caller, text: str, *, limit: int) -> Sequence[Channel]:

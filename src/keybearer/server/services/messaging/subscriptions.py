@@ -256,7 +256,8 @@ async def choose(context: Context, caller: Caller, choices: Sequence[tuple[int, 
     """Change the settings of the actor's subscriptions: (channel, property, value). Raises Refused."""
     async with context.change(caller) as change:
         actor = change.actor
-        mine = await channels.find_subscriptions(change.connection, actor.id)
+        ids = {channel_id for channel_id, _, _ in choices}
+        mine = await channels.find_subscriptions_to(change.connection, actor.id, ids)
         chosen: dict[str, dict[int, object]] = {}
         for channel_id, name, value in choices:
             if channel_id not in mine:

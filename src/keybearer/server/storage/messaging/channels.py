@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import Channel, PostPolicy, Subscription, name_key
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import among, among_given, insert_missing
-from keybearer.server.storage.messaging.tables import channels, messages, subscriptions
+from keybearer.server.storage.messaging.tables import channels, subscriptions
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import accounts
 from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_channel, sees_channel, viewer_parameters
@@ -96,7 +97,7 @@ async def find_by_name(connection: AsyncConnection, realm_id: int, name: str) ->
 async def find_by_names(connection: AsyncConnection, realm_id: int, names: Iterable[str]) -> Sequence[Channel]:
     """The channels with these names, by id, as in `find_by_name`."""
     statement = select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_one_of(names)).order_by(channels.c.id)
-    return [from_row(row) for row in await connection.execute(statement)]
+    return await paced(from_row, await connection.execute(statement))
 
 
 async def count_created(connection: AsyncConnection, account_id: int) -> int:
@@ -127,8 +128,7 @@ async def find_named(
     """The channels with these names and ids, archived or not. Those that the viewer may not see are absent."""
     ids, names = [each for each in wanted if isinstance(each, int)], [each for each in wanted if isinstance(each, str)]
     named = or_(among(channels.c.id, ids), _is_one_of(names))
-    rows = await connection.execute(select(*COLUMNS).where(named, sees_channel(viewer)))
-    found = [from_row(row) for row in rows]
+    found = await paced(from_row, await connection.execute(select(*COLUMNS).where(named, sees_channel(viewer))))
     by_id, by_key = {each.id: each for each in found}, {name_key(each.name): each for each in found}
     meant = {each: by_id.get(each) if isinstance(each, int) else by_key.get(name_key(each.strip())) for each in wanted}
     return {each: channel for each, channel in meant.items() if channel is not None}
@@ -140,9 +140,9 @@ async def find_all_seen(
     """All channels that the viewer may see (or those with these names), by id, including archived ones."""
     if names is not None:
         statement = select(*COLUMNS).where(sees_channel(viewer), _is_one_of(names)).order_by(channels.c.id)
-        return [from_row(row) for row in await connection.execute(statement)]
+        return await paced(from_row, await connection.execute(statement))
     found = await _all_seen_statement(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
-    return [_from_columns(columns) for columns in found]
+    return await paced(_from_columns, found)
 
 
 @cache
@@ -161,7 +161,7 @@ def _is_one_of(names: Iterable[str]) -> ColumnElement[bool]:
 async def find_by_ids(connection: AsyncConnection, channel_ids: Collection[int]) -> dict[int, Channel]:
     """Several channels, including archived ones, by id. Missing channels are absent."""
     rows = await connection.execute(select(*COLUMNS).where(among(channels.c.id, channel_ids)))
-    return {channel.id: channel for channel in map(from_row, rows)}
+    return {channel.id: channel for channel in await paced(from_row, rows)}
 
 
 _NAMES = Prepared(select(channels.c.id, channels.c.name).where(among_given(channels.c.id, "ids")))
@@ -209,8 +209,35 @@ _FOLLOWED = Prepared(select(subscriptions).where(subscriptions.c.account_id == b
 
 async def find_subscriptions(connection: AsyncConnection, account_id: int) -> dict[int, Subscription]:
     """An account's subscriptions, by channel."""
-    found = [Subscription(**columns) for columns in await _FOLLOWED.records(connection, account_id=account_id)]
-    return {each.channel_id: each for each in found}
+    found = await _FOLLOWED.records(connection, account_id=account_id)
+    return {each.channel_id: each for each in await paced(lambda columns: Subscription(**columns), found)}
+
+
+_FOLLOWED_OF = Prepared(
+    select(subscriptions).where(
+        subscriptions.c.account_id == bindparam("account_id"), among_given(subscriptions.c.channel_id, "ids")
+    )
+)
+
+
+async def find_subscriptions_to(
+    connection: AsyncConnection, account_id: int, channel_ids: Iterable[int]
+) -> dict[int, Subscription]:
+    """Those of an account's subscriptions that are to one of these channels, by channel."""
+    found = await _FOLLOWED_OF.records(connection, account_id=account_id, ids=sorted(set(channel_ids)))
+    return {each.channel_id: each for each in await paced(lambda columns: Subscription(**columns), found)}
+
+
+_MUTED = Prepared(
+    select(subscriptions.c.channel_id).where(
+        subscriptions.c.account_id == bindparam("account_id"), subscriptions.c.is_muted
+    )
+)
+
+
+async def find_muted_ids(connection: AsyncConnection, account_id: int) -> frozenset[int]:
+    """The channels that an account follows and has muted."""
+    return frozenset(await _MUTED.values(connection, account_id=account_id))
 
 
 async def count_subscriptions(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, int]:
@@ -265,25 +292,6 @@ async def count_subscribers(connection: AsyncConnection, channel_ids: Iterable[i
     ids = sorted(set(channel_ids))
     rows = await _COUNTED.rows(connection, ids=ids) if ids else ()
     return {row[0]: row[1] for row in rows}
-
-
-async def find_topics(
-    connection: AsyncConnection, channel_id: int, *, limit: int | None = None
-) -> Sequence[tuple[str, int]]:
-    """The topics of a channel, each with the id of its newest message, newest first, at most `limit`."""
-    newest = (
-        select(func.max(messages.c.id).label("id"))
-        .where(messages.c.channel_id == channel_id)
-        .group_by(messages.c.topic_key)
-        .subquery()
-    )
-    rows = await connection.execute(
-        select(messages.c.topic, messages.c.id)
-        .join(newest, newest.c.id == messages.c.id)
-        .order_by(messages.c.id.desc())
-        .limit(limit)
-    )
-    return [(row.topic, row.id) for row in rows]
 
 
 _ACTIVE_SUBSCRIBERS = Prepared(

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.presences import Presence, Status
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import upsert
 from keybearer.server.storage.messaging.tables import presences, statuses
 from keybearer.server.storage.prepared import Prepared
@@ -36,7 +37,7 @@ _PRESENT = Prepared(
 
 async def find_all(connection: AsyncConnection, since: datetime) -> Sequence[Presence]:
     """The accounts that were present since then, without those that have set themselves away."""
-    return [Presence(**columns) for columns in await _PRESENT.records(connection, since=since)]
+    return await paced(lambda columns: Presence(**columns), await _PRESENT.records(connection, since=since))
 
 
 async def set_status(connection: AsyncConnection, status: Status) -> None:
@@ -59,4 +60,4 @@ _STATUSES = Prepared(select(statuses))
 
 async def find_statuses(connection: AsyncConnection) -> Sequence[Status]:
     """All accounts that have a status."""
-    return [Status(**columns) for columns in await _STATUSES.records(connection)]
+    return await paced(lambda columns: Status(**columns), await _STATUSES.records(connection))

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Integer, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import Message
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among, locked
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import copies, messages
+from keybearer.server.storage.prepared import Prepared
+
+_ALL = 2**31 - 1
+_NEWEST = (
+    select(func.max(messages.c.id).label("id"))
+    .where(messages.c.channel_id == bindparam("channel_id"))
+    .group_by(messages.c.topic_key)
+    .subquery()
+)
+_FOUND = Prepared(
+    select(messages.c.topic, messages.c.id)
+    .join(_NEWEST, _NEWEST.c.id == messages.c.id)
+    .order_by(messages.c.id.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
+async def find_all(connection: AsyncConnection, channel_id: int, *, limit: int = _ALL) -> Sequence[tuple[str, int]]:
+    """The topics of a channel, each with the id of its newest message, newest first, at most `limit`."""
+    rows = await _FOUND.rows(connection, channel_id=channel_id, limit=limit)
+    return await paced(lambda row: (row[0], row[1]), rows)
 
 
 async def hold_newest(connection: AsyncConnection, channel_id: int, topic: str, *, limit: int) -> Sequence[Message]:
