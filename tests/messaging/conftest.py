@@ -12,7 +12,7 @@ from tests.databases import DIALECTS, PostgreSQLServer
 
 ON_POSTGRESQL_IN_EVERY_RUN = (
     "test_visibility", "test_private_channels", "test_planted", "test_races", "test_lists", "test_statements",
-    "test_delivery_statements", "test_channels",
+    "test_delivery_statements", "test_channels", "test_large_data",
 )  # fmt: skip
 """Files that depend on how a database sorts, locks and counts. The long run runs every file on PostgreSQL."""
 

@@ -224,6 +224,12 @@ MOST_VALUES = 8 * MOST_ENTRIES
 MOST_TEXT = 5_000_000
 """Characters of messages in one answer: their texts, the same texts as HTML, and their earlier versions."""
 
+LENGTH_OF_PERSON = 16
+"""How many times as long a person is in `display_recipient` as its id: those of a message count towards `MOST_TEXT`."""
+
+MOST_NAMED = 200_000
+"""Recipients of all direct messages together that one request marks as unread: an event names those of each message."""
+
 MOST_REACTIONS = 60_000
 """Reactions in one answer: a page of 50 messages always has room for them."""
 

@@ -10,11 +10,23 @@ from keybearer.server.domain.event_log import OPEN_TO_ALL, Subject
 from keybearer.server.domain.messaging.channels import Channel
 from keybearer.server.domain.visibility import may_see_bot, may_see_channel
 
+_ADDRESS_FIELDS = {
+    "sender_email": ("sender_id",),
+    "email": ("user_id", "id"),
+    "new_email": ("user_id",),
+    "delivery_email": ("user_id",),
+}
+"""The fields with somebody's address, and those beside them with that person's id."""
+
+LONG = 100
+"""Entries of a list in which addresses are replaced only once for all queues that get the event."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What decides, at one moment, which of several accounts may see the subjects of events.
 
+    `accounts` has the accounts that look, bots, and of the accounts that events name those that hide their address.
     `subscriptions` are pairs of an account and a channel, including those of bots' owners. `message_channels` says
     which channel a message is in now; deleted messages are absent. `dummy_domain` is the domain of the dummy addresses
     that replace hidden ones.
@@ -25,6 +37,10 @@ class Sight:
     subscriptions: frozenset[tuple[int, int]] = frozenset()
     message_channels: Mapping[int, int] = field(default_factory=dict)
     dummy_domain: str = ""
+    _hidden: dict[int, tuple[Subject, Mapping[int, str]]] = field(default_factory=dict, init=False, compare=False)
+    """The addresses to replace in events about a subject, by the `id` of the subject: comparing takes long."""
+    _replaced: dict[tuple[int, int], tuple[object, object]] = field(default_factory=dict, init=False, compare=False)
+    """Long lists with addresses replaced: events for many queues have them in common."""
 
     def shows(self, subject: Subject, account_id: int) -> bool:
         """Whether the account may see everything that an event is about."""
@@ -42,13 +58,39 @@ class Sight:
         """An event's fields, in which dummies replace addresses that have been hidden since it happened. So are earlier
         addresses of these people.
         """
+        if id(subject) not in self._hidden:
+            self._hidden[id(subject)] = (subject, self._hidden_addresses(subject))
+        _, hidden = self._hidden[id(subject)]
+        return self._without_addresses(fields, hidden) if hidden else fields
+
+    def _hidden_addresses(self, subject: Subject) -> Mapping[int, str]:
         people = [self.accounts[each] for each in subject.addressed_ids if each in self.accounts]
-        hidden = {
+        return {
             person.id: display_email(person, self.dummy_domain)
             for person in people
             if person.email_visibility is not EmailVisibility.EVERYONE
         }
-        return _without_addresses(fields, hidden) if hidden else fields
+
+    def _without_addresses(self, fields: Mapping[str, object], hidden: Mapping[int, str]) -> dict[str, object]:
+        """These fields with the addresses of some people replaced, at any depth."""
+        shown = {name: self._within(value, hidden) for name, value in fields.items()}
+        for name, beside in _ADDRESS_FIELDS.items():
+            whose = next((fields[each] for each in beside if each in fields), None)
+            if isinstance(whose, int) and whose in hidden and shown.get(name) is not None:
+                shown[name] = None if name == "delivery_email" else hidden[whose]
+        return shown
+
+    def _within(self, value: object, hidden: Mapping[int, str]) -> object:
+        if isinstance(value, Mapping):
+            return self._without_addresses(value, hidden)
+        if not isinstance(value, list | tuple):
+            return value
+        if len(value) < LONG:
+            return [self._within(each, hidden) for each in value]
+        key = (id(value), id(hidden))
+        if key not in self._replaced:
+            self._replaced[key] = (value, [self._within(each, hidden) for each in value])
+        return self._replaced[key][1]
 
     def _shows_bot(self, viewer: Account, bot_id: int) -> bool:
         bot = self.accounts.get(bot_id)
@@ -58,30 +100,3 @@ class Sight:
         channel = self.channels.get(channel_id)
         follow = [each for each in (viewer.id, viewer.bot_owner_id or 0) if (each, channel_id) in self.subscriptions]
         return channel is not None and may_see_channel(viewer, channel, follow)
-
-
-_ADDRESS_FIELDS = {
-    "sender_email": ("sender_id",),
-    "email": ("user_id", "id"),
-    "new_email": ("user_id",),
-    "delivery_email": ("user_id",),
-}
-"""The fields with somebody's address, and those beside them with that person's id."""
-
-
-def _without_addresses(fields: Mapping[str, object], hidden: Mapping[int, str]) -> dict[str, object]:
-    """These fields with the addresses of some people replaced, at any depth."""
-    shown = {name: _within(value, hidden) for name, value in fields.items()}
-    for name, beside in _ADDRESS_FIELDS.items():
-        whose = next((fields[each] for each in beside if each in fields), None)
-        if isinstance(whose, int) and whose in hidden and shown.get(name) is not None:
-            shown[name] = None if name == "delivery_email" else hidden[whose]
-    return shown
-
-
-def _within(value: object, hidden: Mapping[int, str]) -> object:
-    if isinstance(value, Mapping):
-        return _without_addresses(value, hidden)
-    if isinstance(value, list | tuple):
-        return [_within(each, hidden) for each in value]
-    return value

@@ -12,6 +12,7 @@ from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, for_queue, with_muted_topics
 from keybearer.server.domain.messaging.user_topics import MUTED_TOPICS, UserTopic, muted_fields
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.sight import Sight
 from keybearer.server.storage import bots, sight
 from keybearer.server.storage.messaging import user_topics
@@ -40,12 +41,15 @@ async def visible(
     hidden += [(account_id, _place(chosen)) for account_id, found in muted.items() for chosen, _ in found]
     seen = Sight()
     if hidden:
-        account_ids, subjects = zip(*hidden, strict=True)
-        seen = await sight.find(connection, account_ids, set(subjects))
-    shown = [
-        [(about, seen.without_hidden(about, told)) for about, told in each.found if seen.shows(about, each.account_id)]
-        for each in asked
-    ]
+        # Polls that get the same event have the same subject. It may name thousands of accounts: it is not compared.
+        subjects = {id(about): about for _, about in hidden}
+        seen = await sight.find(connection, {account_id for account_id, _ in hidden}, list(subjects.values()))
+
+    def shown_to(each: RequestedEvents) -> list[tuple[Subject, WireEvent]]:
+        visible_ones = [(about, told) for about, told in each.found if seen.shows(about, each.account_id)]
+        return [(about, seen.without_hidden(about, told)) for about, told in visible_ones]
+
+    shown = await paced(shown_to, asked)
     lists = {
         account_id: muted_fields([each for each in found if seen.shows(_place(each[0]), account_id)])
         for account_id, found in muted.items()

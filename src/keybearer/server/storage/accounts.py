@@ -115,6 +115,11 @@ _PASSWORD = Prepared(
     select(accounts.c.password_hash, accounts.c.password_is_provisional).where(accounts.c.id == bindparam("account_id"))
 )
 _BY_IDS = Prepared(select(*COLUMNS).where(among_given(accounts.c.id, "ids")))
+_HIDING = Prepared(
+    select(*COLUMNS).where(
+        among_given(accounts.c.id, "ids"), accounts.c.email_visibility != EmailVisibility.EVERYONE.value
+    )
+)
 
 
 async def find(connection: AsyncConnection, account_id: int) -> Account | None:
@@ -213,6 +218,13 @@ async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -
     """Several accounts, including deactivated ones, by id. Missing accounts are absent."""
     ids = sorted(set(account_ids))
     rows = await _BY_IDS.rows(connection, ids=ids) if ids else ()
+    return {account.id: account for account in await paced(from_row, rows)}
+
+
+async def find_hiding_email(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, Account]:
+    """Those of several accounts that do not show their email to everybody, by id."""
+    ids = sorted(set(account_ids))
+    rows = await _HIDING.rows(connection, ids=ids) if ids else ()
     return {account.id: account for account in await paced(from_row, rows)}
 
 

@@ -16,12 +16,14 @@ from keybearer.server.storage.messaging.tables import messages
 
 
 async def find(connection: AsyncConnection, account_ids: Iterable[int], subjects: Collection[Subject]) -> Sight:
-    """What decides which of these accounts may see the subjects of these events. Takes at most five queries."""
+    """What decides which of these accounts may see the subjects of these events. Takes at most six queries."""
     viewer_ids = set(account_ids)
     now_in = await _channels_of(connection, {each for subject in subjects for each in subject.message_ids})
     channel_ids = {each for subject in subjects for each in subject.channel_ids} | set(now_in.values())
-    subject_ids = {each for subject in subjects for each in (subject.bot_id or 0, *subject.addressed_ids)}
-    found = await accounts.find_by_ids(connection, viewer_ids | subject_ids)
+    bot_ids = {subject.bot_id for subject in subjects if subject.bot_id is not None}
+    addressed = {each for subject in subjects for each in subject.addressed_ids}
+    found = await accounts.find_hiding_email(connection, addressed)
+    found |= await accounts.find_by_ids(connection, viewer_ids | bot_ids)
     followers = viewer_ids | {found[each].bot_owner_id or 0 for each in viewer_ids if each in found}
     realm = await realms.find(connection)
     return Sight(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from keybearer._version import __version__
@@ -15,11 +16,13 @@ from keybearer.server.api.messaging.narrows import NARROW, STRINGS, read_narrow,
 from keybearer.server.api.messaging.presences import read_history
 from keybearer.server.api.messaging.state_shapes import STATE
 from keybearer.server.api.parameters import Parameters
+from keybearer.server.api.pieces import with_people_encoded
 from keybearer.server.api.server import FEATURE_LEVEL, VERSION
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_queues import IDLE_TIMEOUT, LONGEST_IDLE_TIMEOUT, MOBILE_IDLE_TIMEOUT, QueueOptions
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.narrows import check_for_queue
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services import event_queues
@@ -110,7 +113,12 @@ async def get(call: Call) -> Answer:
         raise Refused("Missing 'last_event_id' argument")
     dont_block = bool(parameters.optional_boolean("dont_block"))
     told = await call.context.hub.poll(call.caller, queue_id, last_number, dont_block=dont_block)
-    return success(events=told, queue_id=queue_id)
+    return success(events=await paced(_with_people_encoded, told), queue_id=queue_id)
+
+
+def _with_people_encoded(event: Mapping[str, object]) -> Mapping[str, object]:
+    message = event.get("message")
+    return {**event, "message": with_people_encoded(message)} if isinstance(message, Mapping) else event
 
 
 async def close(call: Call) -> Answer:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
@@ -25,10 +25,11 @@ from keybearer.server.api.messaging.narrows import MESSAGE_IDS, NARROW, read_mes
 from keybearer.server.api.messaging.sending import SUBJECT, TOPIC, read_topic
 from keybearer.server.api.messaging.shapes import MATCHES, MESSAGE, VERSION
 from keybearer.server.api.parameters import Parameters, missing
+from keybearer.server.api.pieces import with_people_encoded
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.message_events import copy_fields
-from keybearer.server.domain.messaging.messages import NO_TOPIC, Message
+from keybearer.server.domain.messaging.messages import NO_TOPIC, Copy, Message
 from keybearer.server.domain.messaging.text_differences import Marker
 from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.rules import EVERYBODY
@@ -49,11 +50,15 @@ async def get(call: Call) -> Answer:
         raise Refused(f"Unsupported parameter combination: message_ids, {', '.join(_RANGE)}")
     query = read_query(parameters) if ids is None else Query(narrow=read_narrow(parameters), message_ids=tuple(ids))
     found = await messages.find(call.context, call.caller, query)
-    fields = partial(copy_fields, directory=found.directory, as_html=as_html, empty_topics=empty_topics)
-    rows = await paced(fields, found.copies)
-    if any(term.operator == "search" for term in query.narrow):
-        for row, copy in zip(rows, found.copies, strict=True):
-            row |= {"match_content": copy.message.rendered, "match_subject": row["subject"]}
+    is_search = any(term.operator == "search" for term in query.narrow)
+
+    def row(copy: Copy) -> Mapping[str, object]:
+        fields = copy_fields(copy, found.directory, as_html=as_html, empty_topics=empty_topics)
+        if is_search:
+            fields |= {"match_content": copy.message.rendered, "match_subject": fields["subject"]}
+        return with_people_encoded(fields)
+
+    rows = await paced(row, found.copies)
     return success(
         messages=rows,
         anchor=None if ids is not None else found.anchor,

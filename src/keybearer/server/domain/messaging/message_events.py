@@ -51,10 +51,10 @@ def recipient_fields(message: Message, directory: Directory) -> dict[str, object
     if message.channel_id is not None:
         name = directory.channel_names[message.channel_id]
         return {"type": "stream", "display_recipient": name, "stream_id": message.channel_id}
-    people = [directory.accounts[account_id] for account_id in message.recipient_ids]
-    return {
-        "type": "private",
-        "display_recipient": [
+    shown = directory.people_shown.get(message.recipient_ids)
+    if shown is None:
+        people = [directory.accounts[account_id] for account_id in message.recipient_ids]
+        shown = directory.people_shown[message.recipient_ids] = [
             {
                 "id": person.id,
                 "email": display_email(person, directory.dummy_domain),
@@ -62,8 +62,8 @@ def recipient_fields(message: Message, directory: Directory) -> dict[str, object
                 "is_mirror_dummy": False,
             }
             for person in people
-        ],
-    }
+        ]
+    return {"type": "private", "display_recipient": shown}
 
 
 def copy_fields(copy: Copy, directory: Directory, *, as_html: bool, empty_topics: bool) -> dict[str, object]:

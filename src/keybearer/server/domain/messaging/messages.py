@@ -63,6 +63,12 @@ def _wire_names(flags: Flag) -> tuple[str, ...]:
     return tuple(names)
 
 
+@cache
+def flag_of(number: int) -> Flag:
+    """The flags with this number. There are few, and enum takes long to make one."""
+    return Flag(number)
+
+
 _WIRE_NAMES = {
     Flag.READ: "read",
     Flag.STARRED: "starred",
@@ -156,6 +162,8 @@ class Directory:
     accounts: Mapping[int, Account]
     channel_names: Mapping[int, str] = field(default_factory=dict)
     dummy_domain: str = ""
+    people_shown: dict[tuple[int, ...], list[dict[str, object]]] = field(default_factory=dict, compare=False)
+    """The people of conversations as messages show them, once for all messages of a conversation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
+from keybearer.server.domain.limits import MOST_NAMED
 from keybearer.server.domain.messaging import flag_events
 from keybearer.server.domain.messaging.channels import invalid_channel
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging.lookups import NOT_DELIVERED
-from keybearer.server.services.messaging.messages import Query
-from keybearer.server.services.messaging.messages import find as find_messages
+from keybearer.server.services.messaging.messages import Query, find_flags
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels, messages
 
@@ -69,29 +69,32 @@ async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: 
         added, removed = (flag, messages.NO_FLAGS) if is_added else (messages.NO_FLAGS, flag)
         await messages.change_flags(change.connection, [actor.id], changed, added=added, removed=removed)
         unread = op == "remove" and flag is Flag.READ
-        details = await messages.find_all_seen(change.connection, actor.account, changed) if unread else ()
-        change.tell(
-            flag_events.changed(actor.id, op, flag, sorted(changed), [(each, mine[each.id]) for each in details])
+        details = (
+            await messages.find_marked(change.connection, {each: mine[each] for each in changed}) if unread else ()
         )
+        if sum(len(each.recipient_ids) for each in details) > MOST_NAMED:
+            raise Refused("These messages are to too many people. Mark fewer of them as unread at once.")
+        change.tell(flag_events.changed(actor.id, op, flag, sorted(changed), details))
     return changed
 
 
 async def mark_narrow(context: Context, caller: Caller, query: Query, op: str, flag: str) -> Marked:
     """Change a flag of the messages that a query finds."""
     checked = _checked(op, flag)
-    found = await find_messages(context, caller, query)
-    ids = [copy.message.id for copy in found.copies if copy.flags & Flag.HISTORICAL == 0]
+    around = await find_flags(context, caller, query)
+    found = around.messages
+    ids = [each.id for each in found if each.flags is not None and Flag.HISTORICAL not in each.flags]
     async with context.change(caller) as change:
         seen = await messages.find_seen_ids(change.connection, change.actor.account, ids)
         changed = await _mark(change, change.actor, seen, op, checked)
-    every = [copy.message.id for copy in found.copies]
+    _, found_oldest, found_newest = around.found
     return Marked(
-        processed=len(every),
+        processed=len(found),
         updated=len(changed),
-        first_id=every[0] if every else None,
-        last_id=every[-1] if every else None,
-        found_oldest=found.found_oldest,
-        found_newest=found.found_newest,
+        first_id=found[0].id if found else None,
+        last_id=found[-1].id if found else None,
+        found_oldest=found_oldest,
+        found_newest=found_newest,
     )
 
 

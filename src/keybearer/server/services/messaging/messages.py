@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Generic, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +24,7 @@ from keybearer.server.domain.messaging.messages import (
 )
 from keybearer.server.domain.messaging.narrows import Term, bad_narrow
 from keybearer.server.services.context import Context
+from keybearer.server.services.context import View as Look
 from keybearer.server.services.messaging.lookups import (
     copies_of,
     directory_of,
@@ -33,7 +35,7 @@ from keybearer.server.services.messaging.lookups import (
 from keybearer.server.services.messaging.markdown import render_for
 from keybearer.server.storage.messaging import channels, narrows
 from keybearer.server.storage.messaging import messages as stored
-from keybearer.server.storage.messaging.narrows import Page, View
+from keybearer.server.storage.messaging.narrows import Flagged, M_co, Page, View
 
 BEYOND_ALL = 10_000_000_000_000_000
 """Zulip's number for a position after the newest message."""
@@ -59,18 +61,35 @@ class Query:
 
 async def find(context: Context, caller: Caller, query: Query) -> Found:
     """The messages that the actor sees. Raises Refused with Zulip's words."""
-    if query.num_before < 0 or query.num_after < 0:
-        name = "num_before" if query.num_before < 0 else "num_after"
-        raise Refused(f"{name} is too small")
-    _check_count(max(query.num_before + query.num_after, len(query.message_ids or ())))
-    async with _turn(context, caller, query.narrow), context.viewing(caller) as look:
+    async with _reading(context, caller, query) as look:
         connection, actor = look.connection, look.actor
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
         view = replace(view, with_sent=query.with_sent)
         if query.message_ids is not None:
             page = await narrows.find_some(connection, view, query.message_ids)
             return await _found(connection, actor, _complete_messages(page), BEYOND_ALL, (False, False, False))
-        return await _around(connection, actor, view, replace(query, anchor=query.anchor if anchor is None else anchor))
+        query = replace(query, anchor=query.anchor if anchor is None else anchor)
+        around = await _around(connection, view, query, narrows.find_before, narrows.find_after)
+        return await _found(connection, actor, around.messages, around.anchor, around.found)
+
+
+async def find_flags(context: Context, caller: Caller, query: Query) -> Around[Flagged]:
+    """The messages around an anchor that the actor sees, without their texts. Raises Refused with Zulip's words."""
+    async with _reading(context, caller, query) as look:
+        view, anchor = await resolve_narrow(look.connection, look.actor.account, query.narrow)
+        query = replace(query, anchor=query.anchor if anchor is None else anchor)
+        return await _around(look.connection, view, query, narrows.find_flags_before, narrows.find_flags_after)
+
+
+@asynccontextmanager
+async def _reading(context: Context, caller: Caller, query: Query) -> AsyncIterator[Look]:
+    """A snapshot in which to find messages."""
+    if query.num_before < 0 or query.num_after < 0:
+        name = "num_before" if query.num_before < 0 else "num_after"
+        raise Refused(f"{name} is too small")
+    _check_count(max(query.num_before + query.num_after, len(query.message_ids or ())))
+    async with _turn(context, caller, query.narrow), context.viewing(caller) as look:
+        yield look
 
 
 @asynccontextmanager
@@ -94,29 +113,51 @@ def _check_count(wanted: int) -> None:
         raise Refused(f"Too many messages requested (maximum {MOST_MESSAGES}).")
 
 
-def _complete_messages(page: Page) -> Sequence[Message]:
+def _complete_messages(page: Page[Message]) -> Sequence[Message]:
     if page.is_cut:
         raise Refused("These messages are too long for one answer. Ask for fewer of them.")
     return page.messages
 
 
-async def _around(connection: AsyncConnection, actor: Actor, view: View, query: Query) -> Found:
+@dataclass(frozen=True, slots=True)
+class Around(Generic[M_co]):
+    """Messages around an anchor, oldest first. `found` is about the anchor, the oldest and the newest message."""
+
+    messages: Sequence[M_co]
+    anchor: int
+    found: tuple[bool, bool, bool]
+
+
+class _FindBefore(Protocol[M_co]):
+    async def __call__(
+        self, connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool
+    ) -> Page[M_co]: ...
+
+
+class _FindAfter(Protocol[M_co]):
+    async def __call__(self, connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page[M_co]: ...
+
+
+async def _around(
+    connection: AsyncConnection, view: View, query: Query, find_before: _FindBefore[M_co], find_after: _FindAfter[M_co]
+) -> Around[M_co]:
     anchor = await _anchor(connection, view, query.anchor)
     at = max(-1, min(anchor, _LARGEST_ID))
-    older = newer = Page((), is_cut=False)
+    older: Page[M_co] = Page((), is_cut=False)
+    newer = older
     wanted = query.num_before + (1 if query.include_anchor else 0)
     if wanted:
-        older = await narrows.find_before(connection, view, at, limit=wanted, inclusive=query.include_anchor)
+        older = await find_before(connection, view, at, limit=wanted, inclusive=query.include_anchor)
     before = older.messages
     found_anchor = query.include_anchor and bool(before) and before[0].id == at
     if query.include_anchor and not found_anchor:
         before = before[: query.num_before]
     if query.num_after and anchor < BEYOND_ALL:
-        newer = await narrows.find_after(connection, view, at, limit=query.num_after)
+        newer = await find_after(connection, view, at, limit=query.num_after)
     found_oldest = anchor == 0 or (len(before) - found_anchor < query.num_before and not older.is_cut)
     found_newest = anchor >= BEYOND_ALL or (len(newer.messages) < query.num_after and not newer.is_cut)
     rows = [*reversed(before), *newer.messages]
-    return await _found(connection, actor, rows, anchor, (found_anchor, found_oldest, found_newest))
+    return Around(rows, anchor, (found_anchor, found_oldest, found_newest))
 
 
 async def _anchor(connection: AsyncConnection, view: View, anchor: int | str | datetime) -> int:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +29,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
-from keybearer.server.domain.messaging.messages import MOST_MARKED, Flag, Marked, Message, conversation_key
+from keybearer.server.domain.messaging.messages import (
+    MOST_MARKED,
+    Flag,
+    Marked,
+    Message,
+    conversation_key,
+    flag_of,
+)
 from keybearer.server.domain.messaging.messages import conversation_members as members_of
 from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among, among_given, insert_or_ignore, json_length, json_text, locked
@@ -40,8 +47,9 @@ from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_m
 NO_FLAGS = Flag(0)
 
 SOURCE = messages.outerjoin(conversations, conversations.c.id == messages.c.conversation_id)
+MEMBERS = func.coalesce(conversations.c.members, conversations.c.members_key)
 COLUMNS = [*(c for c in messages.c if c.name not in ("topic_key", "has_link", "has_image", "has_attachment")),
-           func.coalesce(conversations.c.members, conversations.c.members_key).label("members")]  # fmt: skip
+           MEMBERS.label("members")]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ def from_row(row: Sequence[Any]) -> Message:
     )
 
 
+@lru_cache(maxsize=32)  # a page often has many messages of one conversation
 def _recipient_ids(members: str | None) -> tuple[int, ...]:
     return tuple(map(int, members.split(","))) if members else ()
 
@@ -282,13 +291,13 @@ async def find_flags(
     """
     statement = _FLAGS_HELD if for_change else _FLAGS
     rows = await statement.rows(connection, account_id=account_id, ids=sorted(set(message_ids)))
-    return {message_id: Flag(flags) for message_id, flags in rows}
+    return dict(await paced(lambda row: (row[0], flag_of(row[1])), rows))
 
 
 async def find_owner_ids(connection: AsyncConnection, message_ids: Collection[int]) -> set[int]:
     """The accounts that have a copy of one of several messages."""
     statement = select(copies.c.account_id).where(among(copies.c.message_id, message_ids)).distinct()
-    return {row.account_id for row in await connection.execute(statement)}
+    return set((await connection.execute(statement)).scalars())
 
 
 async def find_owners(connection: AsyncConnection, message_id: int, *, for_change: bool = False) -> dict[int, Flag]:
@@ -299,7 +308,7 @@ async def find_owners(connection: AsyncConnection, message_id: int, *, for_chang
         .order_by(copies.c.account_id)
     )
     rows = await connection.execute(locked(statement) if for_change else statement)
-    return {row.account_id: Flag(row.flags) for row in rows}
+    return dict(await paced(lambda row: (row[0], flag_of(row[1])), rows))
 
 
 async def change_flags(
@@ -332,11 +341,7 @@ def _with_flag(kind: ViewerKind, flag: Flag, *, is_set: bool) -> Prepared:
     )
 
 
-_MEMBERS = Prepared(
-    select(conversations.c.id, func.coalesce(conversations.c.members, conversations.c.members_key)).where(
-        among_given(conversations.c.id, "ids")
-    )
-)
+_MEMBERS = Prepared(select(conversations.c.id, MEMBERS).where(among_given(conversations.c.id, "ids")))
 
 
 async def _members_of(connection: AsyncConnection, conversation_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
@@ -354,5 +359,19 @@ async def find_with_flag(
     statement = _with_flag(kind_of(viewer), flag, is_set=is_set)
     rows = await statement.rows(connection, **viewer_parameters(viewer))
     members = await _members_of(connection, {row[3] for row in rows if row[3] is not None})
-    found = await paced(lambda row: Marked(row[0], row[1], row[2], members.get(row[3], ()), Flag(row[4])), rows)
+    found = await paced(lambda row: Marked(row[0], row[1], row[2], members.get(row[3], ()), flag_of(row[4])), rows)
     return found[::-1]
+
+
+_PLACES = Prepared(
+    select(messages.c.id, messages.c.channel_id, messages.c.topic, messages.c.conversation_id).where(
+        among_given(messages.c.id, "ids")
+    )
+)
+
+
+async def find_marked(connection: AsyncConnection, flags: Mapping[int, Flag]) -> Sequence[Marked]:
+    """These messages, without their texts, each with the flags given for it."""
+    rows = await _PLACES.rows(connection, ids=sorted(flags))
+    members = await _members_of(connection, {row[3] for row in rows if row[3] is not None})
+    return await paced(lambda row: Marked(row[0], row[1], row[2], members.get(row[3], ()), flags[row[0]]), rows)

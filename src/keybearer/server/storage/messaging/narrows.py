@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,12 +23,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.limits import MOST_TEXT
-from keybearer.server.domain.messaging.messages import Flag, Message
+from keybearer.server.domain.limits import LENGTH_OF_PERSON, MOST_TEXT
+from keybearer.server.domain.messaging.messages import Flag, Message, flag_of
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among_given
-from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
+from keybearer.server.storage.messaging.messages import COLUMNS, MEMBERS, SOURCE, from_row
 from keybearer.server.storage.messaging.narrow_terms import ME, Piece, condition_of, has_flag, piece_of, values_of
 from keybearer.server.storage.messaging.tables import (
     copies,
@@ -84,6 +84,7 @@ class _Shape(NamedTuple):
     pieces: tuple[Piece, ...]
     shows_uncopied: bool
     part: _Part
+    only_flags: bool = False
 
     @property
     def is_usual(self) -> bool:
@@ -103,11 +104,11 @@ def _parameters(view: View) -> dict[str, object]:
     return found
 
 
-def _statement(view: View, part: _Part) -> Prepared:
+def _statement(view: View, part: _Part, *, only_flags: bool = False) -> Prepared:
     """The statement for a part of the narrow. It is kept if it is a usual one, because building it takes longer than
     answering it. Others are built each time: what narrows consist of has no end, and would fill the memory.
     """
-    shape = _Shape(kind_of(view.viewer), tuple(map(piece_of, view.terms)), view.shows_uncopied, part)
+    shape = _Shape(kind_of(view.viewer), tuple(map(piece_of, view.terms)), view.shows_uncopied, part, only_flags)
     return _usual(shape) if shape.is_usual else Prepared(partial(_build, shape))
 
 
@@ -132,6 +133,9 @@ def _build(shape: _Shape) -> Select[Any]:
     wanted = select(messages.c.id).select_from(source).where(_IN_PART[shape.part], *where)
     is_older = shape.part in (_Part.BEFORE, _Part.UP_TO)
     limit = None if shape.part is _Part.SOME else bindparam("limit", type_=Integer)
+    if shape.only_flags:
+        order = messages.c.id.desc() if is_older else messages.c.id.asc()
+        return wanted.add_columns(copies.c.flags).order_by(order).limit(limit)
     return _as_many_as_fit(wanted, messages.c.id.desc() if is_older else messages.c.id.asc(), limit)
 
 
@@ -149,14 +153,15 @@ def _as_many_as_fit(
 ) -> Select[Any]:
     """The first of these messages, as many as there is room for, but always at least one."""
     wanted_ids = wanted.order_by(order).limit(limit).subquery()
-    size = sum(map(func.length, (messages.c.content, messages.c.rendered, messages.c.edits)), start=literal(0))
+    texts = sum(map(func.length, (messages.c.content, messages.c.rendered, messages.c.edits)), start=literal(0))
+    size = texts + LENGTH_OF_PERSON * func.coalesce(func.length(MEMBERS), 0)
     sized = (
         select(
             messages.c.id,
             (func.sum(size).over(order_by=order) - size).label("before"),
             func.count().over().label("wanted"),
         )
-        .join(wanted_ids, wanted_ids.c.id == messages.c.id)
+        .select_from(SOURCE.join(wanted_ids, wanted_ids.c.id == messages.c.id))
         .subquery()
     )
     columns: list[ColumnElement[Any]] = [*COLUMNS, sized.c.wanted]
@@ -168,34 +173,65 @@ def _as_many_as_fit(
     )
 
 
+class Flagged(NamedTuple):
+    """A message without its text: only its id, and the flags of the account's copy (None: it has no copy)."""
+
+    id: int
+    flags: Flag | None
+
+
+M_co = TypeVar("M_co", bound=Message | Flagged, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[M_co]):
     """Messages in the requested order. `is_cut` means that there are more than one answer has room for."""
 
-    messages: Sequence[Message]
+    messages: Sequence[M_co]
     is_cut: bool
 
 
-async def find_before(connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool) -> Page:
+async def find_before(
+    connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool
+) -> Page[Message]:
     """The messages before an anchor (and at it), newest first."""
     part = _Part.UP_TO if inclusive else _Part.BEFORE
     return await _page(connection, view, part, anchor=anchor, limit=limit)
 
 
-async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page:
+async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page[Message]:
     """The messages after an anchor, oldest first."""
     return await _page(connection, view, _Part.AFTER, anchor=anchor, limit=limit)
 
 
-async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Page:
+async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Page[Message]:
     """Those of several messages that are visible through the narrow, oldest first."""
     return await _page(connection, view, _Part.SOME, message_ids=sorted(set(message_ids)))
 
 
-async def _page(connection: AsyncConnection, view: View, part: _Part, **parameters: object) -> Page:
+async def _page(connection: AsyncConnection, view: View, part: _Part, **parameters: object) -> Page[Message]:
     rows = await _statement(view, part).rows(connection, **_parameters(view), **parameters)
     found = await paced(from_row, rows)
     return Page(found, is_cut=bool(rows) and rows[0][-1] > len(found))
+
+
+async def find_flags_before(
+    connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool
+) -> Page[Flagged]:
+    """The same as `find_before`, without reading texts. Such a page is never cut."""
+    return await _flags(connection, view, _Part.UP_TO if inclusive else _Part.BEFORE, anchor, limit)
+
+
+async def find_flags_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page[Flagged]:
+    """The same as `find_after`, without reading texts. Such a page is never cut."""
+    return await _flags(connection, view, _Part.AFTER, anchor, limit)
+
+
+async def _flags(connection: AsyncConnection, view: View, part: _Part, anchor: int, limit: int) -> Page[Flagged]:
+    statement = _statement(view, part, only_flags=True)
+    rows = await statement.rows(connection, **_parameters(view), anchor=anchor, limit=limit)
+    found = await paced(lambda row: Flagged(row[0], None if row[1] is None else flag_of(row[1])), rows)
+    return Page(found, is_cut=False)
 
 
 async def first_unread(connection: AsyncConnection, view: View) -> int | None:

@@ -1,0 +1,246 @@
+"""A small request about much data: others get their turns, the answer has a limit, and no text is read in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import insert, select
+
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.limits import MOST_NAMED, MOST_TEXT
+from keybearer.server.domain.messaging.messages import MOST_MESSAGES
+from keybearer.server.domain.pacing import AT_ONCE, paced
+from keybearer.server.services.messaging.sending import Draft, ToPeople, send
+from keybearer.server.storage.messaging.tables import bot_storage, channels, copies, messages, presences, subscriptions
+from keybearer.server.storage.tables import accounts
+from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
+from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.statements import counting
+from tests.steps import most_steps_at_once
+
+MANY = 3000
+FEW = 6 * MANY
+"""Steps that a piece of work may take, where shaping each item of a list takes dozens."""
+VERY_FEW = 2 * MANY
+"""The same where shaping an item takes a few."""
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
+    async with serving(prepared(tmp_path / "data", database_url=database_url, api_limit="100000/minute")) as server:
+        yield server
+
+
+async def call(server: InProcessServer, who: Known, method: str, path: str, **fields: object) -> Answer:
+    texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in fields.items()}
+    headers = {**by_key(who.auth), "content-type": FORM_TYPE}
+    if method == "GET":
+        return await ask(server.app, method, f"/api/v1/{path}?{urlencode(texts)}", headers)
+    return await ask(server.app, method, f"/api/v1/{path}", headers, form(texts))
+
+
+async def page(server: InProcessServer, who: Known, **fields: object) -> dict[str, Any]:
+    answer = await call(server, who, "GET", "messages", **{"num_before": 0, "num_after": 0, **fields})
+    assert answer.status == 200, answer.text[:500]
+    found: dict[str, Any] = json.loads(answer.body)
+    return found
+
+
+async def add_rows(server: InProcessServer, table: Any, rows: list[dict[str, Any]]) -> list[int]:
+    """The ids of new rows, if the table has ids."""
+    async with server.context.change(None) as change:
+        await change.connection.execute(insert(table), rows)
+        if "id" not in table.c:
+            return []
+        newest = select(table.c.id).order_by(table.c.id.desc()).limit(len(rows))
+        return sorted((await change.connection.execute(newest)).scalars())
+
+
+async def add_people(server: InProcessServer, like: Known, count: int) -> list[int]:
+    shared = {"realm_id": like.account.realm_id, "role": 400, "date_joined": server.context.clock()}
+    emails = [f"person{number}@example.com" for number in range(count)]
+    return await add_rows(
+        server, accounts, [{**shared, "delivery_email": each, "email_key": each, "full_name": each} for each in emails]
+    )
+
+
+async def add_channels(server: InProcessServer, creator: Known, count: int) -> list[int]:
+    shared = {"realm_id": creator.account.realm_id, "created_at": server.context.clock(), "creator_id": creator.id}
+    return await add_rows(server, channels, [{**shared, "name": f"c{n}", "name_key": f"c{n}"} for n in range(count)])
+
+
+async def follow(server: InProcessServer, people: list[int], channel_ids: list[int]) -> None:
+    rows = [{"account_id": each, "channel_id": one, "color": "#000000"} for one in channel_ids for each in people]
+    await add_rows(server, subscriptions, rows)
+
+
+async def most_steps(act: Awaitable[Answer]) -> int:
+    """How many steps a request makes at most before other work gets a turn."""
+    answer, most = await most_steps_at_once(act)
+    assert answer.status == 200, answer.text[:500]
+    return most
+
+
+async def test_other_work_gets_a_turn_after_every_few_items() -> None:
+    made, steps = await most_steps_at_once(paced(lambda each: each + 1, range(10 * AT_ONCE)))
+    assert made == list(range(1, 10 * AT_ONCE + 1))
+    assert steps < 10 * AT_ONCE
+
+
+LISTS: dict[str, tuple[str, str, dict[str, object]]] = {
+    "people": ("GET", "users", {}),
+    "channels": ("GET", "streams", {}),
+    "subscriptions": ("GET", "users/me/subscriptions", {}),
+    "subscriptions with subscribers": ("GET", "users/me/subscriptions", {"include_subscribers": True}),
+    "presences": ("GET", "realm/presence", {}),
+    "the initial state": ("POST", "register", {}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "fields"), LISTS.values(), ids=LISTS)
+async def test_reading_shaping_and_encoding_a_long_list_leave_turns_to_others(
+    server: InProcessServer, method: str, path: str, fields: dict[str, object]
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    people = await add_people(server, hamlet, MANY)
+    await follow(server, [hamlet.id], await add_channels(server, hamlet, MANY))
+    now = server.context.clock()
+    await add_rows(server, presences, [{"account_id": each, "seen_at": now} for each in people])
+    assert await most_steps(call(server, hamlet, method, path, **fields)) < FEW
+
+
+async def test_what_a_bot_stores_is_answered_in_pieces_and_exactly(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    texts = {f"key {number}": "\x01\u00e9" * 100 for number in range(MANY)}
+    rows = [{"account_id": hamlet.id, "key": key, "value": value} for key, value in texts.items()]
+    await add_rows(server, bot_storage, rows)
+    assert await most_steps(call(server, hamlet, "GET", "bot_storage")) < VERY_FEW
+    answer = await call(server, hamlet, "GET", "bot_storage", unknown="x")
+    assert json.loads(answer.body) == {
+        "result": "success",
+        "msg": "",
+        "storage": texts,
+        "ignored_parameters_unsupported": ["unknown"],
+    }
+
+
+async def test_long_answers_of_one_person_and_their_bots_are_built_one_after_another(server: InProcessServer) -> None:
+    hamlet, ophelia = await server.add_person("hamlet"), await server.add_person("ophelia")
+    bot = await server.add_bot(hamlet, "hambot")
+    stored = [{"key": f"key {number}", "value": "x" * 100} for number in range(MANY)]
+    await add_rows(
+        server, bot_storage, [{"account_id": each.id, **row} for each in (hamlet, bot, ophelia) for row in stored]
+    )
+    (channel_id,) = await add_channels(server, hamlet, 1)
+    await add_topics(server, hamlet, channel_id)
+    for path in ("bot_storage", f"users/me/{channel_id}/topics"):
+        finished: list[str] = []
+
+        async def read(who: Known, name: str, path: str = path, finished: list[str] = finished) -> None:
+            assert (await call(server, who, "GET", path)).status == 200
+            finished.append(name)
+
+        asked = [(hamlet, "first"), (bot, "second"), (hamlet, "third"), (ophelia, "other")]
+        await asyncio.gather(*(read(who, name) for who, name in asked))
+        assert [each for each in finished if each != "other"] == ["first", "second", "third"]
+        assert finished.index("other") < finished.index("third")
+
+
+async def add_topics(server: InProcessServer, sender: Known, channel_id: int) -> list[int]:
+    shared = {"realm_id": sender.account.realm_id, "sender_id": sender.id, "content": "x", "rendered": "x",
+              "channel_id": channel_id, "sent_at": server.context.clock()}  # fmt: skip
+    return await add_rows(server, messages, [{**shared, "topic": f"t{n}", "topic_key": f"t{n}"} for n in range(MANY)])
+
+
+async def test_all_topics_of_a_channel_are_listed_newest_first_in_pieces(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    (channel_id,) = await add_channels(server, hamlet, 1)
+    ids = await add_topics(server, hamlet, channel_id)
+    path = f"users/me/{channel_id}/topics"
+    assert await most_steps(call(server, hamlet, "GET", path)) < VERY_FEW
+    topics = json.loads((await call(server, hamlet, "GET", path)).body)["topics"]
+    assert topics == [{"name": f"t{n}", "max_id": ids[n]} for n in reversed(range(MANY))]
+
+
+async def add_messages_to(server: InProcessServer, sender: Known, people: list[int], count: int) -> list[int]:
+    """Messages to these people, of which only the sender has copies, all read."""
+    first = await send(server.context, Caller(sender.account), Draft(ToPeople(tuple(people)), "first"))
+    async with server.context.reading() as connection:
+        found = select(messages.c.conversation_id).where(messages.c.id == first)
+        conversation_id = (await connection.execute(found)).scalar_one()
+    shared = {"realm_id": sender.account.realm_id, "sender_id": sender.id, "content": "x", "rendered": "x",
+              "conversation_id": conversation_id, "sent_at": server.context.clock()}  # fmt: skip
+    ids = await add_rows(server, messages, [shared] * (count - 1)) if count > 1 else []
+    if ids:
+        await add_rows(server, copies, [{"account_id": sender.id, "message_id": each, "flags": 1} for each in ids])
+    return [first, *ids]
+
+
+async def test_a_page_of_messages_to_thousands_is_cut_says_so_and_the_next_page_follows(
+    server: InProcessServer,
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    people = [hamlet.id, *await add_people(server, hamlet, MANY)]
+    sent = await add_messages_to(server, hamlet, people, 60)
+    found, read, pages = {"found_oldest": False}, list[int](), 0
+    anchor: object = "newest"
+    while not found["found_oldest"]:
+        answer = await call(server, hamlet, "GET", "messages", anchor=anchor, num_before=100, num_after=0,
+                            include_anchor=not read)  # fmt: skip
+        assert len(answer.body) < 2 * MOST_TEXT
+        found, pages = json.loads(answer.body), pages + 1
+        assert found["messages"]
+        assert {len(each["display_recipient"]) for each in found["messages"]} == {len(people)}
+        read = [each["id"] for each in found["messages"]] + read
+        anchor = read[0]
+    assert (read, pages > 1) == (sent, True)
+    oldest = await page(server, hamlet, anchor="oldest", num_after=100)
+    assert (oldest["found_oldest"], oldest["found_newest"]) == (True, False)
+    one = await page(server, hamlet, anchor=sent[-1], num_before=1)
+    assert [person["id"] for person in one["messages"][-1]["display_recipient"]] == sorted(people)
+
+
+async def test_marking_messages_reads_no_texts(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    ids = await add_messages_to(server, hamlet, [hamlet.id], 10)
+    around = {"anchor": "oldest", "num_before": 0, "num_after": 100, "narrow": [["is", "dm"]]}
+    for op in ("remove", "add"):
+        for path, wanted in (("messages/flags", {"messages": ids[:5]}), ("messages/flags/narrow", around)):
+            with counting() as statements:
+                answer = await call(server, hamlet, "POST", path, op=op, flag="read", **wanted)
+            assert answer.status == 200
+            assert not [each for each in statements if "messages.content" in each or "messages.rendered" in each]
+    with counting() as statements:
+        assert (await call(server, hamlet, "POST", "mark_all_as_read")).status == 200
+    assert not [each for each in statements if "messages.content" in each]
+
+
+async def test_a_client_learns_where_messages_are_that_it_marks_as_unread(server: InProcessServer) -> None:
+    hamlet, ophelia = await server.add_person("hamlet"), await server.add_person("ophelia")
+    (direct,) = await add_messages_to(server, hamlet, [hamlet.id, ophelia.id], 1)
+    queue = json.loads((await call(server, hamlet, "POST", "register", event_types=["update_message_flags"])).body)
+    for op in ("add", "remove"):
+        assert (
+            await call(server, hamlet, "POST", "messages/flags", messages=[direct], op=op, flag="read")
+        ).status == 200
+    answer = await call(server, hamlet, "GET", "events", queue_id=queue["queue_id"], last_event_id=-1, dont_block=True)
+    told = json.loads(answer.body)["events"][-1]
+    assert told["message_details"] == {str(direct): {"type": "private", "user_ids": [ophelia.id]}}
+
+
+async def test_messages_to_too_many_people_are_not_marked_as_unread_at_once(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    people = [hamlet.id, *await add_people(server, hamlet, MANY)]
+    sent = await add_messages_to(server, hamlet, people, MOST_NAMED // MANY + 2)
+    assert len(sent) < MOST_MESSAGES
+    for ids, status in ((sent, 400), (sent[: len(sent) // 2], 200)):
+        assert (await call(server, hamlet, "POST", "messages/flags", messages=ids, op="add", flag="read")).status == 200
+        answer = await call(server, hamlet, "POST", "messages/flags", messages=ids, op="remove", flag="read")
+        assert answer.status == status, answer.text
