@@ -13,11 +13,13 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import insert, select
 
+from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.limits import MOST_NAMED, MOST_TEXT
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES
 from keybearer.server.domain.pacing import AT_ONCE, paced
-from keybearer.server.services.messaging.sending import Draft, ToPeople, send
+from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
+from keybearer.server.services.messaging.topics import COPIES_AT_ONCE
 from keybearer.server.storage.messaging.tables import bot_storage, channels, copies, messages, presences, subscriptions
 from keybearer.server.storage.tables import accounts
 from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
@@ -26,6 +28,8 @@ from tests.statements import counting
 from tests.steps import most_steps_at_once
 
 MANY = 3000
+SOME = 10 * MANY
+"""Steps that a piece of work may take, where all people of a message are written down."""
 FEW = 6 * MANY
 """Steps that a piece of work may take, where shaping each item of a list takes dozens."""
 VERY_FEW = 2 * MANY
@@ -244,3 +248,51 @@ async def test_messages_to_too_many_people_are_not_marked_as_unread_at_once(serv
         assert (await call(server, hamlet, "POST", "messages/flags", messages=ids, op="add", flag="read")).status == 200
         answer = await call(server, hamlet, "POST", "messages/flags", messages=ids, op="remove", flag="read")
         assert answer.status == status, answer.text
+
+
+async def add_copies(server: InProcessServer, people: list[int], message_ids: list[int]) -> None:
+    rows = [{"account_id": each, "message_id": one, "flags": 0} for one in message_ids for each in people]
+    await add_rows(server, copies, rows)
+
+
+async def test_changing_much_leaves_turns_to_others(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet", Role.ADMINISTRATOR)
+    people = [hamlet.id, *await add_people(server, hamlet, MANY)]
+    first, second = await add_channels(server, hamlet, 2)
+    await follow(server, people, [first, second])
+    sent = await send(server.context, Caller(hamlet.account), Draft(ToChannel(first, "t"), "text"))
+    some, new = people[:1000], [{"name": f"new {number}"} for number in range(9)]
+    acts: list[tuple[str, str, dict[str, object]]] = [
+        ("POST", "users/me/subscriptions", {"subscriptions": new, "principals": some}),
+        ("POST", "users/me/subscriptions", {"subscriptions": new, "principals": some}),
+        ("DELETE", "users/me/subscriptions", {"subscriptions": [each["name"] for each in new], "principals": some}),
+        ("POST", "messages", {"type": "direct", "to": people, "content": "to all of you"}),
+        ("PATCH", f"messages/{sent}", {"content": "to @**all**"}),
+        ("POST", f"messages/{sent}/reactions", {"emoji_name": "tada"}),
+        ("PATCH", f"messages/{sent}", {"stream_id": second}),
+        ("DELETE", f"messages/{sent}", {}),
+        ("PATCH", f"streams/{first}", {"is_private": True}),
+        ("DELETE", f"streams/{first}", {}),
+    ]
+    steps = [await most_steps(call(server, hamlet, method, path, **fields)) for method, path, fields in acts]
+    assert max(steps) < SOME
+
+
+async def test_a_transaction_deletes_few_messages_of_a_topic_if_they_are_to_many_people(
+    server: InProcessServer,
+) -> None:
+    hamlet = await server.add_person("hamlet", Role.ADMINISTRATOR)
+    people = [hamlet.id, *await add_people(server, hamlet, MANY)]
+    (channel_id,) = await add_channels(server, hamlet, 1)
+    await follow(server, [hamlet.id], [channel_id])
+    draft = Draft(ToChannel(channel_id, "t"), "text")
+    sent = [await send(server.context, Caller(hamlet.account), draft) for _ in range(8)]
+    await add_copies(server, people[1:], sent)
+    queue = json.loads((await call(server, hamlet, "POST", "register", event_types=["delete_message"],
+                                   client_capabilities={"bulk_message_deletion": True})).body)  # fmt: skip
+    answer = await call(server, hamlet, "POST", f"streams/{channel_id}/delete_topic", topic_name="t")
+    assert json.loads(answer.body)["complete"]
+    told = await call(server, hamlet, "GET", "events", queue_id=queue["queue_id"], last_event_id=-1, dont_block=True)
+    deleted = [event["message_ids"] for event in json.loads(told.body)["events"]]
+    assert sorted(each for ids in deleted for each in ids) == sent
+    assert max(map(len, deleted)) == COPIES_AT_ONCE // len(people)

@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import SchemaError, StorageError
 from keybearer.server.storage import realms
-from keybearer.server.storage.dialect import insert_or_ignore, locked, upsert
+from keybearer.server.storage.dialect import changing_many, insert_or_ignore, locked, upsert
 from keybearer.server.storage.direct import DirectConnection
 from keybearer.server.storage.engine import QUIET, Database, Outage
 from keybearer.server.storage.schema import migrate
 from keybearer.server.storage.sqlite_dialect import InlineConnection
-from keybearer.server.storage.tables import mails
+from keybearer.server.storage.tables import event_counter, mails
 from keybearer.server.storage.tables import realms as realms_table
 from tests.databases import PostgreSQLServer
 from tests.storage.rows import NOON, add_realm
@@ -428,6 +428,9 @@ async def test_on_sqlite_changes_of_many_rows_run_in_a_thread(sqlite_url: str) -
         connection.raw.create_function("note_thread", 0, note_thread)
         for many in (1, 1000):
             await connection.execute(change, {"ids": json.dumps(list(range(1, many + 1)))})
+        counted = update(event_counter).values(last_id=event_counter.c.last_id + func.note_thread())
+        for statement in (counted, changing_many(counted)):
+            await connection.execute(statement)
     await database.close()
     here = threading.get_ident()
-    assert [each == here for each in threads] == [True, False]
+    assert [each == here for each in threads] == [True, False, True, False]

@@ -52,7 +52,7 @@ class StoredEvent:
     id: int
     event: Event
     size: int = 0
-    """Length of the event's fields as JSON, in characters."""
+    """Length of the event as JSON, with its recipients and what it is about, in characters."""
 
     def ends_polls_of(self, account_id: int) -> bool:
         """Whether the open polls of the account must check again whether they may continue."""

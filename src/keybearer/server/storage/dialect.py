@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar, final
 
 from sqlalchemy import (
@@ -31,6 +32,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeEngine
+
+from keybearer.server.storage.prepared import Prepared
 
 SelectT = TypeVar("SelectT", bound=Select[Any])
 ChangeT = TypeVar("ChangeT", Update, Delete)
@@ -226,7 +229,7 @@ async def take_turn(connection: AsyncConnection, name: str) -> None:
 async def upsert(connection: AsyncConnection, table: Table, values: Mapping[str, Any], *, key: Sequence[str]) -> None:
     """Insert a row, or set the other values of the row that has the same `key` columns."""
     changed = {name: value for name, value in values.items() if name not in key}
-    statement = _insert(connection, table).values(**values)
+    statement = _insert(connection.dialect.name, table).values(**values)
     await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
 
 
@@ -234,7 +237,9 @@ async def insert_or_ignore(
     connection: AsyncConnection, table: Table, values: Mapping[str, Any], *, key: Sequence[str]
 ) -> bool:
     """Insert a row unless one has the same `key` columns. True if it was inserted."""
-    statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=list(key))
+    statement = (
+        _insert(connection.dialect.name, table).values(**values).on_conflict_do_nothing(index_elements=list(key))
+    )
     return (await connection.execute(statement.returning(*table.primary_key.columns))).first() is not None
 
 
@@ -243,7 +248,12 @@ async def insert_missing(
 ) -> None:
     """Insert those of several rows whose `key` columns no existing row has, in one statement."""
     if rows:
-        await connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=list(key)), rows)
+        await _missing(connection.dialect.name, table, tuple(rows[0]), tuple(key)).run_each(connection, rows)
+
+
+@cache
+def _missing(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...]) -> Prepared:
+    return Prepared(_insert(dialect, table).on_conflict_do_nothing(index_elements=key), columns=columns)
 
 
 async def upsert_all(
@@ -251,9 +261,14 @@ async def upsert_all(
 ) -> None:
     """Like `upsert`, for several rows with the same columns, in one statement."""
     if rows:
-        statement = _insert(connection, table)
-        changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
-        await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), rows)
+        await _replaced(connection.dialect.name, table, tuple(rows[0]), tuple(key)).run_each(connection, rows)
+
+
+@cache
+def _replaced(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...]) -> Prepared:
+    statement = _insert(dialect, table)
+    changed = {name: statement.excluded[name] for name in columns if name not in key}
+    return Prepared(statement.on_conflict_do_update(index_elements=key, set_=changed), columns=columns)
 
 
 async def delete_some(connection: AsyncConnection, table: Table, *conditions: ColumnElement[bool], limit: int) -> int:
@@ -289,5 +304,5 @@ async def continue_ids(connection: AsyncConnection, table: Table) -> None:
     await connection.execute(select(func.setval(sequence, func.greatest(largest + 1, given), False)))
 
 
-def _insert(connection: AsyncConnection, table: Table) -> Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def _insert(dialect: str, table: Table) -> Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

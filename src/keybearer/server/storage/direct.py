@@ -9,9 +9,6 @@ from typing import Any
 from sqlalchemy import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-MANY = 1000
-"""From this number of rows on, SQLAlchemy writes them."""
-
 
 class DirectConnection(AsyncConnection):
     """SQLAlchemy's connection, which also gives direct access to its driver in the same transaction.

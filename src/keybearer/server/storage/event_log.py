@@ -28,6 +28,7 @@ from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, S
 from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.limits import MOST_EVENT_TEXT, Cap
 from keybearer.server.domain.messaging.narrows import Term
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import delete_some
 from keybearer.server.storage.instants import to_microseconds
@@ -64,15 +65,7 @@ async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
 
     No other transaction can write events until this one ends, so call it last.
     """
-    rows = [
-        {
-            "type": event.type,
-            "fields": json.dumps(event.fields, ensure_ascii=False),
-            "recipients": _recipients_text(event.recipients),
-            "about": "" if event.about == OPEN_TO_ALL else json.dumps(event.about),
-        }
-        for event in new
-    ]
+    rows = await paced(_row, new)
     if len(rows) == 1 and connection.dialect.name == "postgresql":
         (last,) = await _APPENDED_ONE.values(connection, **rows[0])
         return int(last)
@@ -80,6 +73,15 @@ async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
     first = last - len(new) + 1
     await _APPENDED.run_each(connection, [{"id": number, **row} for number, row in enumerate(rows, start=first)])
     return last
+
+
+def _row(event: Event) -> dict[str, str | None]:
+    return {
+        "type": event.type,
+        "fields": json.dumps(event.fields, ensure_ascii=False),
+        "recipients": _recipients_text(event.recipients),
+        "about": "" if event.about == OPEN_TO_ALL else json.dumps(event.about),
+    }
 
 
 async def advance(connection: AsyncConnection, *, by: int) -> int:
@@ -133,7 +135,8 @@ class Batch(NamedTuple):
 
 async def find_after(connection: AsyncConnection, event_id: int, *, limit: int) -> Batch:
     """The events after a number, oldest first: up to a limit, fewer if they are long, but always at least one."""
-    size = func.length(events.c.fields) + func.coalesce(func.length(events.c.recipients), 0)
+    size = func.length(events.c.fields) + func.length(events.c.about)
+    size += func.coalesce(func.length(events.c.recipients), 0)
     next_ones = select(events.c.id, size.label("size")).where(events.c.id > event_id).order_by(events.c.id)
     wanted = next_ones.limit(limit).subquery()
     before = func.sum(wanted.c.size).over(order_by=wanted.c.id) - wanted.c.size
@@ -146,7 +149,7 @@ async def find_after(connection: AsyncConnection, event_id: int, *, limit: int) 
     )
     found = rows.all()
     is_last = not found or len(found) == found[0].wanted < limit
-    return Batch([_stored(row) for row in found], is_last)
+    return Batch(await paced(_stored, found), is_last)
 
 
 def _stored(row: Row[Any]) -> StoredEvent:

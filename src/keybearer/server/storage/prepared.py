@@ -10,7 +10,7 @@ from sqlalchemy import CompoundSelect, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.pacing import paced
-from keybearer.server.storage.direct import MANY, DirectConnection
+from keybearer.server.storage.direct import DirectConnection
 
 Row = Sequence[Any]
 Convert = Callable[[Any], Any]
@@ -64,7 +64,7 @@ class Prepared:
 
     async def run_each(self, connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
         """Execute a statement that returns no rows, once for each of these sets of parameters."""
-        if isinstance(connection, DirectConnection) and len(rows) < MANY:
+        if isinstance(connection, DirectConnection):
             await self._text(connection.text_dialect).run_each(connection, rows)
         elif rows:
             await connection.execute(self._statement, rows)
@@ -112,7 +112,7 @@ class _Text:
         if len(rows) == 1:
             await connection.ask(self._text, self._values(rows[0]))
         elif rows:
-            await connection.ask_each(self._text, [self._values(row) for row in rows])
+            await connection.ask_each(self._text, await paced(self._values, rows))
 
     async def rows(self, connection: DirectConnection, given: Mapping[str, object]) -> Sequence[Row]:
         found = await connection.ask(self._text, self._values(given))

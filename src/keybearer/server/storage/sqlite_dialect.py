@@ -27,9 +27,9 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import FromClause
 from sqlalchemy.util import LRUCache, await_only, greenlet_spawn
 
-from keybearer.server.domain.pacing import AT_ONCE
+from keybearer.server.domain.pacing import AT_ONCE, LONGEST
 from keybearer.server.storage.dialect import CHANGES_MANY
-from keybearer.server.storage.direct import MANY, DirectConnection
+from keybearer.server.storage.direct import DirectConnection
 
 SHORT = 0.02
 """Seconds that a SELECT may take in the event loop."""
@@ -42,6 +42,9 @@ COMPILED_STATEMENTS = 1024
 
 PREPARED_STATEMENTS = 256
 """Statements that SQLite has prepared, which a connection caches. A long one takes some 20 kB."""
+
+MUCH_TEXT = 500_000
+"""Characters of several rows. More are written in a thread."""
 
 LONG_LIST = 2000
 """Characters of a list of some hundred ids. An UPDATE or DELETE with a longer parameter runs in a thread."""
@@ -82,6 +85,18 @@ def _changes_many(statement: str, parameters: Any) -> bool:  # noqa: ANN401  as 
     )
 
 
+def _took_long(rows: Sequence[Any], began: float) -> bool:
+    """Whether other work should get a turn after a statement: it found many rows, or took some milliseconds."""
+    return len(rows) >= AT_ONCE or time.monotonic() - began > LONGEST
+
+
+def _is_much(rows: Sequence[Sequence[Any]]) -> bool:
+    """Whether a statement that writes these rows should run in a thread."""
+    if len(rows) >= AT_ONCE:
+        return True
+    return sum(len(each) for row in rows for each in row if isinstance(each, str | bytes)) > MUCH_TEXT
+
+
 @final
 class _Cursor(sqlite3.Cursor):
     """A cursor that reads all its rows at once, so that later statements do not change them."""
@@ -99,6 +114,7 @@ class _Cursor(sqlite3.Cursor):
         if connection.is_hurried and (self.changes_many or _changes_many(statement, parameters)):
             self._wait_for(in_thread(lambda: self._execute(statement, parameters)))
             return self
+        began = time.monotonic()
         # Only for a SELECT: stopping any other statement would roll back the whole transaction.
         if connection.is_hurried and statement.startswith("SELECT"):
             connection.stop_at = time.monotonic() + SHORT
@@ -112,7 +128,7 @@ class _Cursor(sqlite3.Cursor):
         finally:
             if connection.is_hurried:
                 connection.stop_at = math.inf
-        if connection.is_hurried and len(self._rows) >= AT_ONCE:
+        if connection.is_hurried and _took_long(self._rows, began):
             self._wait_for(asyncio.sleep(0))
         return self
 
@@ -133,7 +149,7 @@ class _Cursor(sqlite3.Cursor):
 
     def executemany(self, statement: str, rows: Any) -> _Cursor:  # noqa: ANN401  as above
         write = super().executemany
-        if self.connection.is_hurried and len(rows) >= MANY:
+        if self.connection.is_hurried and len(rows) >= AT_ONCE:
             self._wait_for(in_thread(lambda: write(statement, rows)))
         else:
             write(statement, rows)
@@ -230,12 +246,13 @@ class InlineConnection(DirectConnection):
 
     async def ask(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         self.tell_listeners(statement, parameters)
-        raw = self.raw
+        raw, began = self.raw, time.monotonic()
         if statement.startswith("SELECT"):
-            raw.stop_at = time.monotonic() + SHORT
+            raw.stop_at = began + SHORT
         try:
             rows = raw.execute(statement, parameters).fetchall()
-            if len(rows) >= AT_ONCE:
+            if _took_long(rows, began):
+                raw.stop_at = math.inf
                 await asyncio.sleep(0)
             return rows
         except sqlite3.IntegrityError as error:
@@ -251,7 +268,10 @@ class InlineConnection(DirectConnection):
     async def ask_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         self.tell_listeners(statement, rows)
         try:
-            self.raw.executemany(statement, rows)
+            if _is_much(rows):
+                await in_thread(lambda: self.raw.executemany(statement, rows))
+            else:
+                self.raw.executemany(statement, rows)
         except sqlite3.IntegrityError as error:
             raise IntegrityError(statement, None, error) from None
 

@@ -21,6 +21,7 @@ from keybearer.server.domain.messaging.messages import (
     invalid_messages,
     visible_edits,
 )
+from keybearer.server.domain.pacing import paced
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import find_addressed, the_realm
 from keybearer.server.services.messaging.markdown import Names
@@ -100,7 +101,7 @@ async def changeable_message(
 async def audience(connection: AsyncConnection, message: Message) -> dict[int, Sequence[str]]:
     """The accounts that get events about a message: those that have a copy, and those that follow its channel."""
     owners = await messages.find_owners(connection, message.id)
-    told: dict[int, Sequence[str]] = {account_id: flags.wire_names for account_id, flags in owners.items()}
+    told: dict[int, Sequence[str]] = dict(await paced(lambda each: (each[0], each[1].wire_names), owners.items()))
     if message.channel_id is not None:
         for account_id in await channels.find_active_subscribers(connection, message.channel_id):
             told.setdefault(account_id, NOT_DELIVERED.wire_names)

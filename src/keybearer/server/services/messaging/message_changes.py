@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +26,7 @@ from keybearer.server.domain.messaging.messages import (
     checked_content,
     checked_topic,
 )
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.visibility import may_see_channel
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging.alert_words import find_alerted
@@ -126,11 +128,15 @@ async def _rewrite(change: Change, account: Account, message: Message, text: _Te
     wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
     alerted = await find_alerted(connection, text.content)
     by_flags: dict[Flag, list[int]] = {}
-    for account_id, flags in (await messages.find_owners(connection, message.id, for_change=True)).items():
+
+    def note(owner: tuple[int, Flag]) -> None:
+        account_id, flags = owner
         now = wildcards | (Flag.MENTIONED if account_id in rendered.mentioned_ids else Flag(0))
         now |= Flag.HAS_ALERT_WORD if account_id in alerted else Flag(0)
         if flags & BY_TEXT != now:
             by_flags.setdefault(now, []).append(account_id)
+
+    await paced(note, (await messages.find_owners(connection, message.id, for_change=True)).items())
     for now, account_ids in by_flags.items():
         await messages.change_flags(connection, account_ids, [message.id], added=now, removed=BY_TEXT)
     recipients = await audience(connection, message)
@@ -192,8 +198,9 @@ async def _report_move(
         old = (await channels.find_by_ids(connection, [old_id]))[old_id]
         followers = await channels.find_active_subscribers(connection, target.id)
         people = await accounts.find_by_ids(connection, had | followers)
-        lost = [each for each in had if not may_see_channel(people[each], target, followers)]
-        gained = [each for each in followers if not may_see_channel(people[each], old, followed_old)]
+        loses = await paced(lambda each: not may_see_channel(people[each], target, followers), had)
+        gains = await paced(lambda each: not may_see_channel(people[each], old, followed_old), followers)
+        lost, gained = list(compress(had, loses)), list(compress(followers, gains))
         had = (had - set(lost) | followers) - set(gained)
         if lost:
             change.tell(message_events.deleted(message, moved_ids, without_flags(lost)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
+from keybearer.server.domain.event_log import Event
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
@@ -25,6 +27,7 @@ from keybearer.server.domain.messaging.channels import (
     may_unsubscribe,
     name_key,
 )
+from keybearer.server.domain.pacing import paced
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
 from keybearer.server.services.messaging.channels import tell_defaults
@@ -180,22 +183,29 @@ async def _follow(
     following = set(await channels.find_pairs(connection, people, ids))
     followed = await channels.count_subscriptions(connection, people)
     fresh: dict[int, list[Subscription]] = {}
-    for channel, color in wanted:
-        for each in people:
-            if (each, channel.id) in following:
-                changes.already[each].append(channel)
-                continue
-            place = followed.get(each, 0)
-            followed[each] = place + 1
-            following.add((each, channel.id))
-            changes.subscribed[each].append(channel)
-            subscription = Subscription(each, channel.id, color or COLORS[place % len(COLORS)])
-            fresh.setdefault(channel.id, []).append(subscription)
+
+    def follow_one(pair: tuple[tuple[Channel, str | None], int]) -> None:
+        (channel, color), each = pair
+        if (each, channel.id) in following:
+            changes.already[each].append(channel)
+            return
+        place = followed.get(each, 0)
+        followed[each] = place + 1
+        following.add((each, channel.id))
+        changes.subscribed[each].append(channel)
+        subscription = Subscription(each, channel.id, color or COLORS[place % len(COLORS)])
+        fresh.setdefault(channel.id, []).append(subscription)
+
+    await paced(follow_one, product(wanted, people))
     await channels.subscribe(connection, [each for several in fresh.values() for each in several])
     subscribers = await channels.find_subscribers(connection, fresh)
     by_id = {channel.id: channel for channel, _ in wanted}
-    for channel_id, subscribed in fresh.items():
-        change.tell(*channel_events.subscribed(by_id[channel_id], subscribers[channel_id], subscribed))
+
+    def events_of(channel_id: int) -> list[Event]:
+        return list(channel_events.subscribed(by_id[channel_id], subscribers[channel_id], fresh[channel_id]))
+
+    for events in await paced(events_of, fresh):
+        change.tell(*events)
 
 
 async def unfollow(
@@ -247,8 +257,8 @@ async def _end_subscriptions(
     with_bots = [*people, *await accounts.find_bot_ids_of(connection, people)] if private else []
     left: dict[int, list[int]] = {}
     for account_ids, channel_ids in ((people, public), (with_bots, private)):
-        for account_id, channel_id in sorted(await channels.unsubscribe(connection, account_ids, channel_ids)):
-            left.setdefault(channel_id, []).append(account_id)
+        ended = sorted(await channels.unsubscribe(connection, account_ids, channel_ids))
+        await paced(lambda pair: left.setdefault(pair[1], []).append(pair[0]), ended)
     return left
 
 

@@ -14,6 +14,9 @@ from keybearer.server.storage.messaging import channels, messages, topics
 AT_ONCE = 50
 """Messages that one transaction deletes. Others can write between two transactions."""
 
+COPIES_AT_ONCE = 10_000
+"""Copies that go with them. If there are more, one transaction deletes fewer messages, but at least one."""
+
 
 async def delete(context: Context, caller: Caller, channel_id: int, topic: str) -> bool:
     """Delete the messages of a topic, newest first. False if some are left, so that it must be called again.
@@ -35,7 +38,7 @@ async def _delete_some(context: Context, caller: Caller, channel_id: int, topic:
         channel = await channels.find_seen(connection, change.actor.account, channel_id)
         if channel is None or channel.is_archived:
             raise invalid_channel()
-        found = await topics.hold_newest(connection, channel.id, topic, limit=AT_ONCE)
+        found = await topics.hold_newest(connection, channel.id, topic, limit=AT_ONCE, copies_limit=COPIES_AT_ONCE)
         if found:
             ids = [message.id for message in found]
             told = await messages.find_owner_ids(connection, ids)

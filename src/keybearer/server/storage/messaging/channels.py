@@ -176,7 +176,9 @@ async def find_names(connection: AsyncConnection, channel_ids: Iterable[int]) ->
 
 async def subscribe(connection: AsyncConnection, new: Sequence[Subscription]) -> None:
     """Subscribe accounts to channels. Existing subscriptions stay as they are."""
-    rows = [{"account_id": each.account_id, "channel_id": each.channel_id, "color": each.color} for each in new]
+    rows = await paced(
+        lambda each: {"account_id": each.account_id, "channel_id": each.channel_id, "color": each.color}, new
+    )
     await insert_missing(connection, subscriptions, rows, key=["account_id", "channel_id"])
 
 
@@ -189,7 +191,7 @@ async def unsubscribe(
         .where(among(subscriptions.c.account_id, account_ids), among(subscriptions.c.channel_id, channel_ids))
         .returning(subscriptions.c.account_id, subscriptions.c.channel_id)
     )
-    return [(row.account_id, row.channel_id) for row in rows]
+    return await paced(lambda row: (row[0], row[1]), rows)
 
 
 async def change_subscriptions(
@@ -246,7 +248,7 @@ async def count_subscriptions(connection: AsyncConnection, account_ids: Iterable
     rows = await connection.execute(
         statement.where(among(subscriptions.c.account_id, account_ids)).group_by(subscriptions.c.account_id)
     )
-    return {row.account_id: row.followed for row in rows}
+    return dict(await paced(lambda row: (row[0], row[1]), rows))
 
 
 async def count_followers(connection: AsyncConnection, channel_ids: Iterable[int]) -> int:
@@ -264,7 +266,7 @@ async def find_pairs(
             among(subscriptions.c.account_id, account_ids), among(subscriptions.c.channel_id, channel_ids)
         )
     )
-    return frozenset((row.account_id, row.channel_id) for row in rows)
+    return frozenset(await paced(lambda row: (row[0], row[1]), rows))
 
 
 _SUBSCRIBERS = Prepared(
@@ -275,8 +277,8 @@ _SUBSCRIBERS = Prepared(
 async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, frozenset[int]]:
     """The followers of each of several channels, including deactivated accounts."""
     found: dict[int, set[int]] = {channel_id: set() for channel_id in channel_ids}
-    for channel_id, account_id in await _SUBSCRIBERS.rows(connection, ids=sorted(found)) if found else ():
-        found[channel_id].add(account_id)
+    rows = await _SUBSCRIBERS.rows(connection, ids=sorted(found)) if found else ()
+    await paced(lambda row: found[row[0]].add(row[1]), rows)
     return {channel_id: frozenset(ids) for channel_id, ids in found.items()}
 
 

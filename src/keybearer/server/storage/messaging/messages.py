@@ -39,7 +39,15 @@ from keybearer.server.domain.messaging.messages import (
 )
 from keybearer.server.domain.messaging.messages import conversation_members as members_of
 from keybearer.server.domain.pacing import paced
-from keybearer.server.storage.dialect import among, among_given, insert_or_ignore, json_length, json_text, locked
+from keybearer.server.storage.dialect import (
+    among,
+    among_given,
+    changing_many,
+    insert_or_ignore,
+    json_length,
+    json_text,
+    locked,
+)
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_message, sees_message, viewer_parameters
@@ -103,6 +111,7 @@ _FIELDS = (
 
 
 _ADDED = Prepared(insert(messages).returning(messages.c.id), columns=(*NewMessage.__slots__, "topic_key"))
+_JOINED = Prepared(insert(conversation_members), columns=("conversation_id", "account_id"))
 _DELIVERED = Prepared(insert(copies), columns=("account_id", "message_id", "flags"))
 
 
@@ -135,7 +144,7 @@ async def add(
     values = {name: getattr(new, name) for name in NewMessage.__slots__}
     stored = {**values, "topic_key": name_key(new.topic)}
     if connection.dialect.name == "postgresql":  # SQLite has no changes in WITH, and its statements take no round trip
-        of_copies = {"account_ids": list(flags), "flags": [each.value for each in flags.values()]}
+        of_copies = {"account_ids": list(flags), "flags": list(map(int, flags.values()))}
         parameters = {f"new_{name}": value for name, value in stored.items()}
         (message_id,) = await _ADDED_WITH_COPIES.values(connection, **parameters, **of_copies)
     else:
@@ -163,20 +172,23 @@ async def _make_conversation(connection: AsyncConnection, key: str, account_ids:
     (conversation_id,) = await _CONVERSATION.values(connection, key=key)
     if made:
         rows = [{"conversation_id": conversation_id, "account_id": each} for each in sorted(set(account_ids))]
-        await connection.execute(insert(conversation_members), rows)
+        await _JOINED.run_each(connection, rows)
     return int(conversation_id)
 
 
 async def _deliver(connection: AsyncConnection, message_id: int, flags: Mapping[int, Flag]) -> None:
-    rows = [{"account_id": each, "message_id": message_id, "flags": flag.value} for each, flag in flags.items()]
-    await _DELIVERED.run_each(connection, rows)
+    await _DELIVERED.run_each(
+        connection,
+        await paced(
+            lambda each: {"account_id": each[0], "message_id": message_id, "flags": int(each[1])}, flags.items()
+        ),
+    )
 
 
 async def deliver_late(connection: AsyncConnection, account_id: int, message_ids: Iterable[int], flags: Flag) -> None:
     """Give an account copies of messages that were never sent to it."""
-    rows = [{"account_id": account_id, "message_id": each, "flags": flags.value} for each in message_ids]
-    if rows:
-        await connection.execute(insert(copies), rows)
+    rows = [{"account_id": account_id, "message_id": each, "flags": int(flags)} for each in message_ids]
+    await _DELIVERED.run_each(connection, rows)
 
 
 async def find_seen(
@@ -270,7 +282,7 @@ async def move(
 
 async def remove(connection: AsyncConnection, message_id: int) -> None:
     """Delete a message, with its copies and reactions."""
-    await connection.execute(delete(messages).where(messages.c.id == message_id))
+    await connection.execute(changing_many(delete(messages).where(messages.c.id == message_id)))
 
 
 _OWN_FLAGS = (

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import Message
 from keybearer.server.domain.pacing import paced
-from keybearer.server.storage.dialect import among, locked
+from keybearer.server.storage.dialect import among, changing_many, locked
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import copies, messages
 from keybearer.server.storage.prepared import Prepared
@@ -36,9 +36,12 @@ async def find_all(connection: AsyncConnection, channel_id: int, *, limit: int =
     return await paced(lambda row: (row[0], row[1]), rows)
 
 
-async def hold_newest(connection: AsyncConnection, channel_id: int, topic: str, *, limit: int) -> Sequence[Message]:
-    """The newest messages of a topic, the oldest of them first. They and their copies are locked until the transaction
-    ends, in the same order as in other transactions.
+async def hold_newest(
+    connection: AsyncConnection, channel_id: int, topic: str, *, limit: int, copies_limit: int
+) -> Sequence[Message]:
+    """The newest messages of a topic, the oldest of them first: fewer if they have more copies than a limit, but always
+    at least one. They and their copies are locked until the transaction ends, in the same order as in other
+    transactions.
     """
     newest = (
         select(messages.c.id)
@@ -46,7 +49,7 @@ async def hold_newest(connection: AsyncConnection, channel_id: int, topic: str, 
         .order_by(messages.c.id.desc())
         .limit(limit)
     )
-    ids = (await connection.execute(newest)).scalars().all()
+    ids = await _with_few_copies(connection, (await connection.execute(newest)).scalars().all(), copies_limit)
     await connection.execute(locked(select(messages.c.id).where(among(messages.c.id, ids)).order_by(messages.c.id)))
     held = select(copies.c.account_id).where(among(copies.c.message_id, ids))
     held = locked(held.order_by(copies.c.message_id, copies.c.account_id))
@@ -57,6 +60,19 @@ async def hold_newest(connection: AsyncConnection, channel_id: int, topic: str, 
     return [from_row(row) for row in rows]
 
 
+async def _with_few_copies(connection: AsyncConnection, message_ids: Sequence[int], limit: int) -> Sequence[int]:
+    """The first of these messages (newest first) that have at most so many copies together, but at least one of them.
+
+    Counts no further than the limit.
+    """
+    counted = select(copies.c.message_id).where(among(copies.c.message_id, message_ids))
+    counted = counted.order_by(copies.c.message_id.desc()).limit(limit + 1)
+    found = (await connection.execute(counted)).scalars().all()
+    if len(found) <= limit:
+        return message_ids
+    return [each for each in message_ids if each > found[-1]] or message_ids[:1]
+
+
 async def has_messages(connection: AsyncConnection, channel_id: int, topic: str) -> bool:
     """Whether a topic has any messages."""
     wanted = (messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic))
@@ -65,4 +81,4 @@ async def has_messages(connection: AsyncConnection, channel_id: int, topic: str)
 
 async def remove(connection: AsyncConnection, message_ids: Collection[int]) -> None:
     """Delete messages, with their copies and reactions."""
-    await connection.execute(delete(messages).where(among(messages.c.id, message_ids)))
+    await connection.execute(changing_many(delete(messages).where(among(messages.c.id, message_ids))))
