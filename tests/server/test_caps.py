@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -269,6 +270,55 @@ async def test_changes_of_a_message_are_capped(server: InProcessServer, hamlet: 
     assert (await call(server, hamlet, "PATCH", f"messages/{message_id}", content="last"))["status"] == 200
     refused = await call(server, hamlet, "PATCH", f"messages/{message_id}", content="too many")
     assert (refused["status"], refused["msg"]) == (400, Cap.EDITS.refusal())
+
+
+async def in_channel(server: InProcessServer, who: Known) -> int:
+    await call(server, who, "POST", "users/me/subscriptions", subscriptions=[{"name": "c"}])
+    return int((await call(server, who, "POST", "messages", type="stream", to="c", topic="t", content="text"))["id"])
+
+
+async def set_edits(server: InProcessServer, message_id: int, edits: list[dict[str, object]]) -> None:
+    async with server.context.change(None) as change:
+        values = {"edits": json.dumps(edits)}
+        await change.connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+
+
+async def test_moves_of_a_message_are_capped_and_higher_roles_may_move_it_more_often(
+    server_on_each: InProcessServer,
+) -> None:
+    server, most, times = server_on_each, Cap.MOVES.most, itertools.count()
+    people = {
+        role: await server.add_person(role.name.lower(), role)
+        for role in (Role.OWNER, Role.ADMINISTRATOR, Role.MODERATOR, Role.MEMBER)
+    }
+    message_id = await in_channel(server, people[Role.OWNER])
+    move = {"user_id": 1, "timestamp": 1, "topic": "t", "prev_topic": '", "prev_content": "'}
+    rewrite = {"user_id": 1, "timestamp": 1, "prev_content": '"prev_content": ', "prev_rendered_content": "text"}
+
+    async def answer(role: Role, mode: str = "change_one") -> tuple[int, str]:
+        fields = {"topic": f"topic {next(times)}", "propagate_mode": mode}
+        got = await call(server, people[role], "PATCH", f"messages/{message_id}", **fields)
+        return got["status"], got["msg"]
+
+    refused = (400, Cap.MOVES.refusal())
+    for moves, may, may_not in (
+        (most - 1, [Role.MEMBER], []),
+        (most, [Role.MODERATOR], [Role.MEMBER]),
+        (2 * most, [Role.ADMINISTRATOR], [Role.MODERATOR]),
+        (3 * most - 1, [Role.OWNER], [Role.MODERATOR]),
+        (3 * most, [], [Role.OWNER, Role.ADMINISTRATOR]),
+    ):
+        await set_edits(server, message_id, [rewrite] * 30 + [move] * moves)
+        assert [await answer(role, mode) for role in may_not for mode in ("change_one", "change_all")] == [
+            refused
+        ] * 2 * len(may_not)
+        assert [await answer(role) for role in may] == [(200, "")] * len(may)
+
+
+async def test_moves_leave_room_for_changes_of_the_text(server: InProcessServer, hamlet: Known) -> None:
+    message_id = await in_channel(server, hamlet)
+    await set_edits(server, message_id, [{"user_id": 1, "timestamp": 1, "topic": "t", "prev_topic": "s"}] * 600)
+    assert (await call(server, hamlet, "PATCH", f"messages/{message_id}", content="new"))["status"] == 200
 
 
 async def test_the_length_of_earlier_versions_of_a_message_is_capped(server: InProcessServer, hamlet: Known) -> None:

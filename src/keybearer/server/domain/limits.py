@@ -155,8 +155,13 @@ class Cap(Enum):
     # What a message has.
     EDITS = (
         200,
-        "changes of one message",
+        "changes of the text of one message",
         "This message was changed {most} times, as often as a message may be. Send a new one.",
+    )
+    MOVES = (
+        200,
+        "moves of one message; after that moderators may move it 200 times more, and after them administrators",
+        "One of these messages was moved as often as your role allows. Ask a moderator or an administrator to move it.",
     )
     EDITS_TEXT = (
         1_000_000,

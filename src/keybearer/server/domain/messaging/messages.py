@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Refused, check_cap
 from keybearer.server.domain.event_log import Subject
 from keybearer.server.domain.limits import Cap
 
@@ -225,6 +225,15 @@ def check_may_move(account: Account, *, to_other_channel: bool) -> None:
         raise Refused("You don't have permission to edit this message")
     if to_other_channel and not account.is_administrator:
         raise Refused("You don't have permission to move this message")
+
+
+def check_moves(account: Account, moves: int) -> None:
+    """Raise CapReached if a message that was moved so often may not be moved again by the account. Moderators may move
+    a message that members cannot move any more, and administrators one that moderators cannot: nobody makes a topic
+    immovable for those who keep order.
+    """
+    ranks_below = sum(account.role <= role for role in (Role.MODERATOR, Role.ADMINISTRATOR))
+    check_cap(Cap.MOVES, moves + 1 - ranks_below * Cap.MOVES.most)
 
 
 def check_may_delete(account: Account, message: Message, now: datetime) -> None:

@@ -23,6 +23,7 @@ from keybearer.server.domain.messaging.messages import (
     check_may_delete,
     check_may_move,
     check_may_rewrite,
+    check_moves,
     checked_content,
     checked_topic,
 )
@@ -104,7 +105,7 @@ async def _rendered(context: Context, caller: Caller, text: str) -> _Text:
 async def _rewrite(change: Change, account: Account, message: Message, text: _Text) -> Message:
     check_may_rewrite(account, message, change.now)
     connection, rendered = change.connection, text.rendered
-    check_cap(Cap.EDITS, len(message.edits) + 1)
+    check_cap(Cap.EDITS, sum("prev_content" in edit for edit in message.edits) + 1)
     earlier = sum(
         len(str(edit.get(name, ""))) for edit in message.edits for name in ("prev_content", "prev_rendered_content")
     )
@@ -176,7 +177,7 @@ async def _move(change: Change, account: Account, message: Message, wanted: Mess
             connection, message.channel_id, message.topic, since=since, limit=Cap.MOVED.most + 1
         )
         check_cap(Cap.MOVED, len(moved_ids))
-    check_cap(Cap.EDITS, await messages.most_edits(connection, moved_ids) + 1)
+    check_moves(account, await messages.most_moves(connection, moved_ids))
     await messages.move(connection, moved_ids, channel_id=channel_id, topic=topic, by=account.id, at=change.now)
     await follow_move(change, message, channel_id=channel_id, topic=topic)
     await _report_move(change, message, moved_ids, target, topic=topic, propagate_mode=wanted.propagate_mode)
