@@ -15,12 +15,20 @@ from sqlalchemy import insert, select
 
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.limits import MOST_NAMED, MOST_TEXT
+from keybearer.server.domain.limits import MOST_MEMBERS, MOST_NAMED, MOST_TEXT
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES
 from keybearer.server.domain.pacing import AT_ONCE, paced
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
 from keybearer.server.services.messaging.topics import COPIES_AT_ONCE
-from keybearer.server.storage.messaging.tables import bot_storage, channels, copies, messages, presences, subscriptions
+from keybearer.server.storage.messaging.tables import (
+    bot_storage,
+    channels,
+    conversations,
+    copies,
+    messages,
+    presences,
+    subscriptions,
+)
 from keybearer.server.storage.tables import accounts
 from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
 from tests.in_process import InProcessServer, Known, prepared, serving
@@ -296,3 +304,27 @@ async def test_a_transaction_deletes_few_messages_of_a_topic_if_they_are_to_many
     deleted = [event["message_ids"] for event in json.loads(told.body)["events"]]
     assert sorted(each for ids in deleted for each in ids) == sent
     assert max(map(len, deleted)) == COPIES_AT_ONCE // len(people)
+
+
+async def test_the_initial_state_has_the_newest_unread_messages_whose_conversations_have_room(
+    server: InProcessServer,
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    ids = range(100_000, 100_000 + MANY)
+    texts = [",".join(str(each) for each in ids if each != without) for without in ids[:200]]
+    rows: list[dict[str, Any]] = [{"members_key": str(n), "members": text} for n, text in enumerate(texts)]
+    added = await add_rows(server, conversations, rows)
+    shared = {"realm_id": hamlet.account.realm_id, "sender_id": hamlet.id, "content": "x", "rendered": "x",
+              "sent_at": server.context.clock()}  # fmt: skip
+    sent = await add_rows(server, messages, [{**shared, "conversation_id": each} for each in added for _ in range(2)])
+    await add_rows(server, copies, [{"account_id": hamlet.id, "message_id": each, "flags": 2} for each in sent])
+    answer = await call(server, hamlet, "POST", "register")
+    assert len(answer.body) < 2 * MOST_MEMBERS
+    state = json.loads(answer.body)
+    groups = state["unread_msgs"]["huddles"]
+    assert (
+        sorted(each for group in groups for each in group["unread_message_ids"])
+        == sent[-2 * (MOST_MEMBERS // len(texts[0])) :]
+    )
+    assert (state["unread_msgs"]["old_unreads_missing"], state["starred_messages"]) == (True, sent)
+    assert await most_steps(call(server, hamlet, "POST", "register")) < FEW

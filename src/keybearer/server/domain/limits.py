@@ -232,6 +232,9 @@ MOST_TEXT = 5_000_000
 LENGTH_OF_PERSON = 16
 """How many times as long a person is in `display_recipient` as its id: those of a message count towards `MOST_TEXT`."""
 
+MOST_MEMBERS = 3_000_000
+"""Characters of the ids of people in conversations whose unread messages are in one answer."""
+
 MOST_NAMED = 200_000
 """Recipients of all direct messages together that one request marks as unread: an event names those of each message."""
 

@@ -175,7 +175,7 @@ async def find_bots_of(
     if only_active:
         statement = statement.where(accounts.c.is_active)
     rows = await connection.execute(statement.order_by(accounts.c.date_joined, accounts.c.id).limit(limit))
-    return [from_row(row) for row in rows]
+    return await paced(from_row, rows)
 
 
 async def count_bots_of(connection: AsyncConnection, owner_id: int, *, only_active: bool = False) -> int:
@@ -241,7 +241,7 @@ async def find_by_names(connection: AsyncConnection, realm_id: int, full_names: 
         )
         .order_by(accounts.c.id)
     )
-    return [from_row(row) for row in rows]
+    return await paced(from_row, rows)
 
 
 async def save(connection: AsyncConnection, account: Account) -> None:

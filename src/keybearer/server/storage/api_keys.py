@@ -16,6 +16,7 @@ from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey, mails_due
 from keybearer.server.domain.grants import Grant, Scope
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import Digest, Sealed, SecretRing
@@ -204,15 +205,12 @@ async def reveal_account_keys(
     connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]
 ) -> list[RevealedKey]:
     """The account keys of several accounts, opened."""
-    return [
-        RevealedKey(
-            from_columns(columns),
-            ring.unseal(
-                Sealed(columns["secret_id"], columns["sealed"]), bound_to(columns["account_id"], columns["digest"])
-            ),
-        )
-        for columns in await _SEALED.records(connection, account_ids=sorted(set(account_ids)))
-    ]
+
+    def reveal(columns: Mapping[str, Any]) -> RevealedKey:
+        bound = bound_to(columns["account_id"], columns["digest"])
+        return RevealedKey(from_columns(columns), ring.unseal(Sealed(columns["secret_id"], columns["sealed"]), bound))
+
+    return await paced(reveal, await _SEALED.records(connection, account_ids=sorted(set(account_ids))))
 
 
 async def find_live(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:

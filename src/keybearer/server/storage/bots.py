@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.bots import BotService, RevealedService, ServiceInterface
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among_given
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
@@ -58,13 +59,12 @@ async def reveal_services(
     connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]
 ) -> dict[int, RevealedService]:
     """The services of several bots with their tokens, by account. Bots of other types have none."""
-    return {
-        columns["account_id"]: RevealedService(
-            _from_columns(columns),
-            ring.unseal(Sealed(columns["secret_id"], columns["sealed_token"]), bound_to(columns["account_id"])),
-        )
-        for columns in await _find(connection, account_ids)
-    }
+
+    def reveal(columns: Mapping[str, Any]) -> RevealedService:
+        sealed, bound = Sealed(columns["secret_id"], columns["sealed_token"]), bound_to(columns["account_id"])
+        return RevealedService(_from_columns(columns), ring.unseal(sealed, bound))
+
+    return {each.service.account_id: each for each in await paced(reveal, await _find(connection, account_ids))}
 
 
 async def reveal_token(connection: AsyncConnection, ring: SecretRing, account_id: int) -> Secret | None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain import visibility
 from keybearer.server.domain.accounts import Account, Role, email_key, id_of_display_email
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.visibility import AllOf, Fact, Visibility
 from keybearer.server.storage import accounts as account_rows
 from keybearer.server.storage.dialect import among
@@ -162,7 +163,7 @@ def sees_file(viewer: Account) -> Condition:
 async def find_bots(connection: AsyncConnection, viewer: Account) -> Sequence[Account]:
     """The bots whose management details the viewer sees, by id."""
     rows = await _bots(kind_of(viewer), viewer.role).rows(connection, **viewer_parameters(viewer))
-    return [account_rows.from_row(row) for row in rows]
+    return await paced(account_rows.from_row, rows)
 
 
 @cache

@@ -9,6 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.shapes import ATTACHMENT
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.attachments import attachment_fields
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import attachments
@@ -17,7 +18,7 @@ from keybearer.server.services.messaging import attachments
 async def get_all(call: Call) -> Answer:
     """`GET attachments`."""
     own = await attachments.find_all(call.context, call.caller)
-    return success(attachments=[attachment_fields(each) for each in own.found], upload_space_used=own.used)
+    return success(attachments=await paced(attachment_fields, own.found), upload_space_used=own.used)
 
 
 async def delete(call: Call) -> Answer:

@@ -26,7 +26,7 @@ from keybearer.server.domain.messaging.channels import (
     may_subscribe_others,
 )
 from keybearer.server.domain.messaging.message_events import with_named_topics
-from keybearer.server.domain.messaging.messages import ANY_MENTION, MOST_MARKED, NO_TOPIC
+from keybearer.server.domain.messaging.messages import ANY_MENTION, NO_TOPIC, Marked
 from keybearer.server.domain.messaging.muted_users import muted_fields as muted_user_fields
 from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
 from keybearer.server.domain.messaging.user_topics import muted_fields as muted_topic_fields
@@ -126,12 +126,10 @@ def _person(each: Account, viewer: Account, state: InitialState) -> Fields:
 
 
 async def _realm_bot(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {
-        "realm_bots": [
-            {**bot_fields(each, state.services.get(each.id)), "is_active": each.is_active}
-            for each in state.managed_bots
-        ]
-    }
+    def row(each: Account) -> Fields:
+        return {**bot_fields(each, state.services.get(each.id)), "is_active": each.is_active}
+
+    return {"realm_bots": await paced(row, state.managed_bots)}
 
 
 async def _subscription(state: InitialState, account: Account, wishes: Wishes) -> Fields:
@@ -173,29 +171,34 @@ async def _starred(state: InitialState, _account: Account, _wishes: Wishes) -> F
 
 async def _unread(state: InitialState, account: Account, wishes: Wishes) -> Fields:
     streams: dict[tuple[int, str], list[int]] = {}
-    people: dict[tuple[int, ...], list[int]] = {}
-    for message in state.unread:
+    people: dict[int, tuple[tuple[int, ...], list[int]]] = {}
+    mentions: list[int] = []
+
+    def note(message: Marked) -> None:
+        if message.flags & ANY_MENTION:
+            mentions.append(message.id)
         if message.channel_id is not None:
             topic = message.topic or ("" if wishes.empty_topics else NO_TOPIC)
             streams.setdefault((message.channel_id, topic), []).append(message.id)
-        else:
-            people.setdefault(message.recipient_ids, []).append(message.id)
-    groups = [
-        {"user_ids_string": ",".join(map(str, ids)), "unread_message_ids": found}
-        for ids, found in people.items()
-        if len(ids) > 2
-    ]
+        else:  # messages of one conversation have the same tuple, which may be too long to compare
+            people.setdefault(id(message.recipient_ids), (message.recipient_ids, []))[1].append(message.id)
+
+    await paced(note, state.unread)
+    groups = await paced(
+        lambda each: {"user_ids_string": ",".join(map(str, each[0])), "unread_message_ids": each[1]},
+        [each for each in people.values() if len(each[0]) > 2],
+    )
     return {
         "unread_msgs": {
             "count": state.unread_count,
-            "pms": [_unread_with(ids, account, found) for ids, found in people.items() if len(ids) <= 2],
+            "pms": [_unread_with(ids, account, found) for ids, found in people.values() if len(ids) <= 2],
             "streams": [
                 {"stream_id": channel_id, "topic": topic, "unread_message_ids": found}
                 for (channel_id, topic), found in streams.items()
             ],
             "huddles": groups,
-            "mentions": [message.id for message in state.unread if message.flags & ANY_MENTION],
-            "old_unreads_missing": len(state.unread) == MOST_MARKED,
+            "mentions": mentions,
+            "old_unreads_missing": state.misses_old_unread,
         }
     }
 

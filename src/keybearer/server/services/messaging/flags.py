@@ -17,7 +17,7 @@ from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging.lookups import NOT_DELIVERED
 from keybearer.server.services.messaging.messages import Query, find_flags
 from keybearer.server.storage.dialect import take_turn
-from keybearer.server.storage.messaging import channels, messages
+from keybearer.server.storage.messaging import channels, marked_messages, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,8 @@ async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: 
         added, removed = (flag, messages.NO_FLAGS) if is_added else (messages.NO_FLAGS, flag)
         await messages.change_flags(change.connection, [actor.id], changed, added=added, removed=removed)
         unread = op == "remove" and flag is Flag.READ
-        details = (
-            await messages.find_marked(change.connection, {each: mine[each] for each in changed}) if unread else ()
-        )
+        of_changed = {each: mine[each] for each in changed}
+        details = await marked_messages.find_marked(change.connection, of_changed) if unread else ()
         if sum(len(each.recipient_ids) for each in details) > MOST_NAMED:
             raise Refused("These messages are to too many people. Mark fewer of them as unread at once.")
         change.tell(flag_events.changed(actor.id, op, flag, sorted(changed), details))

@@ -12,7 +12,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.messaging.channels import Followed, name_key
-from keybearer.server.domain.messaging.messages import Flag, Marked
+from keybearer.server.domain.messaging.messages import Marked
 from keybearer.server.domain.messaging.muted_users import MutedUser
 from keybearer.server.domain.messaging.presences import Present, Status
 from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic, is_muted
@@ -25,21 +25,23 @@ from keybearer.server.services.messaging.presences import HISTORY
 from keybearer.server.storage import accounts, bots, event_log, visibility
 from keybearer.server.storage.messaging import (
     alert_words,
-    messages,
+    marked_messages,
     muted_users,
     newest_messages,
     presences,
     user_topics,
 )
 from keybearer.server.storage.messaging.channels import find_muted_ids
+from keybearer.server.storage.messaging.marked_messages import NONE_UNREAD
 
 
 @dataclass(frozen=True, slots=True)
 class InitialState:
     """The state after the event `event_id`. Parts that the client does not want are empty.
 
-    `unread` holds the messages that it has not read, and `unread_count` how many of them are not in a muted topic or
-    channel. `channels` holds every channel that it may see.
+    `unread` holds the messages that it has not read, or only the newest of them (`misses_old_unread`), and
+    `unread_count` how many of these are not in a muted topic or channel. `channels` holds every channel that it may
+    see.
     """
 
     event_id: int
@@ -50,6 +52,7 @@ class InitialState:
     services: Mapping[int, RevealedService] = field(default_factory=dict)
     channels: Sequence[Followed] = ()
     unread: Sequence[Marked] = ()
+    misses_old_unread: bool = False
     unread_count: int = 0
     starred_ids: Sequence[int] = ()
     newest_id: int = -1
@@ -79,10 +82,10 @@ async def gather(
         everybody = await accounts.find_all(connection, account.realm_id) if wants_people else ()
         people = {each.id: each for each in everybody}
         found = await presences.find_all(connection, view.now - presence_history) if wants("presence") else ()
-        starred = await messages.find_with_flag(connection, account, Flag.STARRED) if wants("starred_messages") else ()
+        starred_ids = await marked_messages.find_starred_ids(connection, account) if wants("starred_messages") else ()
         wants_channels = wants("subscription") or wants("stream") or wants("default_streams")
         wants_unread = wants("update_message_flags")
-        unread = await messages.find_with_flag(connection, account, Flag.READ, is_set=False) if wants_unread else ()
+        unread = await marked_messages.find_unread(connection, account) if wants_unread else NONE_UNREAD
         wants_topics = wants_unread or wants("user_topic") or wants("muted_topics")
         topics = await user_topics.find_seen(connection, account) if wants_topics else ()
         managed = await visibility.find_bots(connection, account) if wants("realm_bot") else ()
@@ -94,9 +97,10 @@ async def gather(
             managed_bots=managed,
             services=await _services(context, view, [bot.id for bot in managed]) if managed else {},
             channels=await survey(connection, account, with_subscribers=with_subscribers) if wants_channels else (),
-            unread=unread,
-            unread_count=await _count_unmuted(connection, account, unread, topics) if wants_unread else 0,
-            starred_ids=[message.id for message in starred],
+            unread=unread.found,
+            misses_old_unread=unread.is_cut,
+            unread_count=await _count_unmuted(connection, account, unread.found, topics) if wants_unread else 0,
+            starred_ids=starred_ids,
             newest_id=await newest_messages.find(connection, account.id),
             present=[
                 (each, people[each.account_id])

@@ -165,7 +165,7 @@ async def _create(
         for each in wanted
     ]
     made = await channels.add(change.connection, new)
-    change.tell(*map(channel_events.created, made))
+    change.tell(*await paced(channel_events.created, made))
     if any(each.is_default for each in made):
         await tell_defaults(change, account.realm_id)
     return made

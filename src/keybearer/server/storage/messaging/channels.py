@@ -31,6 +31,15 @@ def _from_columns(columns: Mapping[Any, Any]) -> Channel:
     return Channel(**{**columns, "post_policy": PostPolicy(columns["post_policy"])})
 
 
+_ADDED = Prepared(
+    insert(channels),
+    columns=(
+        "realm_id", "name", "name_key", "description", "rendered_description", "is_private", "post_policy",
+        "creator_id", "created_at", "is_default",
+    ),
+)  # fmt: skip
+
+
 async def add(connection: AsyncConnection, new: Sequence[Channel]) -> Sequence[Channel]:
     """Create channels of one realm with the given ids. Their names must be free; the database enforces it."""
     rows = [
@@ -50,7 +59,7 @@ async def add(connection: AsyncConnection, new: Sequence[Channel]) -> Sequence[C
     ]
     if not rows:
         return []
-    await connection.execute(insert(channels), rows)
+    await _ADDED.run_each(connection, rows)
     return await find_by_names(connection, new[0].realm_id, [channel.name for channel in new])
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -30,9 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import (
-    MOST_MARKED,
     Flag,
-    Marked,
     Message,
     conversation_key,
     flag_of,
@@ -50,7 +48,7 @@ from keybearer.server.storage.dialect import (
 )
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.prepared import Prepared
-from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_message, sees_message, viewer_parameters
+from keybearer.server.storage.visibility import sees_message
 
 NO_FLAGS = Flag(0)
 
@@ -92,7 +90,7 @@ def from_row(row: Sequence[Any]) -> Message:
         client,
         channel_id,
         conversation_id,
-        _recipient_ids(members),
+        recipient_ids_of(members),
         topic,
         edited_at,
         () if edits == "[]" else tuple(json.loads(edits)),
@@ -100,7 +98,8 @@ def from_row(row: Sequence[Any]) -> Message:
 
 
 @lru_cache(maxsize=32)  # a page often has many messages of one conversation
-def _recipient_ids(members: str | None) -> tuple[int, ...]:
+def recipient_ids_of(members: str | None) -> tuple[int, ...]:
+    """The people of a conversation, from the text that is stored. None for a message in a channel."""
     return tuple(map(int, members.split(","))) if members else ()
 
 
@@ -344,52 +343,3 @@ async def change_flags(
         .where(among(copies.c.account_id, account_ids), among(copies.c.message_id, message_ids))
         .values(flags=flags)
     )
-
-
-@cache
-def _with_flag(kind: ViewerKind, flag: Flag, *, is_set: bool) -> Prepared:
-    has_flag = copies.c.flags.bitwise_and(flag.value) != 0
-    is_own = copies.c.account_id == bindparam("viewer_id")
-    return Prepared(
-        select(messages.c.id, messages.c.channel_id, messages.c.topic, messages.c.conversation_id, copies.c.flags)
-        .select_from(SOURCE.join(copies, copies.c.message_id == messages.c.id))
-        .where(is_own, has_flag if is_set else ~has_flag, kind_sees_message(kind))
-        .order_by(messages.c.id.desc())
-        .limit(MOST_MARKED)
-    )
-
-
-_MEMBERS = Prepared(select(conversations.c.id, MEMBERS).where(among_given(conversations.c.id, "ids")))
-
-
-async def _members_of(connection: AsyncConnection, conversation_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
-    """The people of these conversations. A conversation may have thousands of people, and of messages."""
-    rows = await _MEMBERS.rows(connection, ids=sorted(conversation_ids)) if conversation_ids else ()
-    return {conversation_id: _recipient_ids(members) for conversation_id, members in rows}
-
-
-async def find_with_flag(
-    connection: AsyncConnection, viewer: Account, flag: Flag, *, is_set: bool = True
-) -> Sequence[Marked]:
-    """The messages that the viewer sees and whose copy has a flag (or does not have it), oldest first: at most the
-    newest `MOST_MARKED`.
-    """
-    statement = _with_flag(kind_of(viewer), flag, is_set=is_set)
-    rows = await statement.rows(connection, **viewer_parameters(viewer))
-    members = await _members_of(connection, {row[3] for row in rows if row[3] is not None})
-    found = await paced(lambda row: Marked(row[0], row[1], row[2], members.get(row[3], ()), flag_of(row[4])), rows)
-    return found[::-1]
-
-
-_PLACES = Prepared(
-    select(messages.c.id, messages.c.channel_id, messages.c.topic, messages.c.conversation_id).where(
-        among_given(messages.c.id, "ids")
-    )
-)
-
-
-async def find_marked(connection: AsyncConnection, flags: Mapping[int, Flag]) -> Sequence[Marked]:
-    """These messages, without their texts, each with the flags given for it."""
-    rows = await _PLACES.rows(connection, ids=sorted(flags))
-    members = await _members_of(connection, {row[3] for row in rows if row[3] is not None})
-    return await paced(lambda row: Marked(row[0], row[1], row[2], members.get(row[3], ()), flags[row[0]]), rows)
