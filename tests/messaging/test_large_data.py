@@ -11,13 +11,15 @@ from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
-from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.accounts import EmailVisibility, Role
 from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.event_queues import IDLE_TIMEOUT, QueueOptions
 from keybearer.server.domain.limits import MOST_MEMBERS, MOST_NAMED, MOST_TEXT
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES
 from keybearer.server.domain.pacing import AT_ONCE, paced
+from keybearer.server.services.event_queues import open_queue
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
 from keybearer.server.services.messaging.topics import COPIES_AT_ONCE
 from keybearer.server.storage.messaging.tables import (
@@ -36,6 +38,7 @@ from tests.statements import counting
 from tests.steps import most_steps_at_once
 
 MANY = 3000
+QUEUES = 300
 SOME = 10 * MANY
 """Steps that a piece of work may take, where all people of a message are written down."""
 FEW = 6 * MANY
@@ -328,3 +331,28 @@ async def test_the_initial_state_has_the_newest_unread_messages_whose_conversati
     )
     assert (state["unread_msgs"]["old_unreads_missing"], state["starred_messages"]) == (True, sent)
     assert await most_steps(call(server, hamlet, "POST", "register")) < FEW
+
+
+async def test_an_event_with_thousands_of_people_is_delivered_to_many_queues_in_pieces(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    people = await add_people(server, hamlet, MANY)
+    hub, caller, polls = server.context.hub, Caller(hamlet.account), []
+    for _ in range(QUEUES):
+        queue = await open_queue(server.context, caller, QueueOptions(event_types=("message",)), IDLE_TIMEOUT)
+        polls.append(asyncio.create_task(hub.poll(caller, queue.id, -1, dont_block=False)))
+    while hub.count_waiting() < QUEUES:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    await send(server.context, caller, Draft(ToPeople((hamlet.id, *people)), "to all of you"))
+    async with server.context.change(None) as change:
+        hide = (
+            update(accounts).where(accounts.c.id.in_(people[::3])).values(email_visibility=EmailVisibility.NOBODY.value)
+        )
+        await change.connection.execute(hide)
+    _, steps = await most_steps_at_once(hub.catch_up())
+    assert steps < SOME
+    answers = [(await poll)[0] for poll in polls]
+    shown = [message["display_recipient"] for answer in answers if isinstance(message := answer["message"], dict)]
+    assert len(shown) == QUEUES
+    assert {len(each) for each in shown} == {MANY + 1}
+    assert [person["id"] for person in shown[0] if not person["email"].endswith("@example.com")] == people[::3]
+    assert all(each is shown[0] for each in shown)

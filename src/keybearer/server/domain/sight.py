@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from keybearer.server.domain.accounts import Account, EmailVisibility, display_email
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Subject
 from keybearer.server.domain.messaging.channels import Channel
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.visibility import may_see_bot, may_see_channel
 
 _ADDRESS_FIELDS = {
@@ -20,6 +22,14 @@ _ADDRESS_FIELDS = {
 
 LONG = 100
 """Entries of a list in which addresses are replaced only once for all queues that get the event."""
+
+
+def _long_lists(fields: Mapping[str, object]) -> Iterator[Sequence[object]]:
+    for value in fields.values():
+        if isinstance(value, Mapping):
+            yield from _long_lists(value)
+        elif isinstance(value, list | tuple) and len(value) >= LONG:
+            yield value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +64,22 @@ class Sight:
         now_in = {self.message_channels[each] for each in subject.message_ids if each in self.message_channels}
         return all(self._shows_channel(viewer, each) for each in {*subject.channel_ids, *now_in})
 
-    def without_hidden(self, subject: Subject, fields: Mapping[str, object]) -> Mapping[str, object]:
+    async def without_hidden(self, subject: Subject, fields: Mapping[str, object]) -> Mapping[str, object]:
         """An event's fields, in which dummies replace addresses that have been hidden since it happened. So are earlier
         addresses of these people.
+
+        Long lists stay one object for all queues that get the event.
         """
         if id(subject) not in self._hidden:
             self._hidden[id(subject)] = (subject, self._hidden_addresses(subject))
         _, hidden = self._hidden[id(subject)]
-        return self._without_addresses(fields, hidden) if hidden else fields
+        if not hidden:
+            return fields
+        for value in _long_lists(fields):
+            if (id(value), id(hidden)) not in self._replaced:
+                replaced = await paced(partial(self._within, hidden=hidden), value)
+                self._replaced[id(value), id(hidden)] = (value, replaced)
+        return self._without_addresses(fields, hidden)
 
     def _hidden_addresses(self, subject: Subject) -> Mapping[int, str]:
         people = [self.accounts[each] for each in subject.addressed_ids if each in self.accounts]
@@ -85,12 +103,8 @@ class Sight:
             return self._without_addresses(value, hidden)
         if not isinstance(value, list | tuple):
             return value
-        if len(value) < LONG:
-            return [self._within(each, hidden) for each in value]
-        key = (id(value), id(hidden))
-        if key not in self._replaced:
-            self._replaced[key] = (value, [self._within(each, hidden) for each in value])
-        return self._replaced[key][1]
+        known = self._replaced.get((id(value), id(hidden)))
+        return [self._within(each, hidden) for each in value] if known is None else known[1]
 
     def _shows_bot(self, viewer: Account, bot_id: int) -> bool:
         bot = self.accounts.get(bot_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
@@ -12,11 +13,13 @@ from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, for_queue, with_muted_topics
 from keybearer.server.domain.messaging.user_topics import MUTED_TOPICS, UserTopic, muted_fields
-from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.sight import Sight
 from keybearer.server.storage import bots, sight
 from keybearer.server.storage.messaging import user_topics
 from keybearer.server.storage.secret_ring import SecretRing
+
+POLLS_AT_ONCE = 50
+"""Polls whose events are looked at before other work gets a turn."""
 
 WireEvent = Mapping[str, object]
 
@@ -44,12 +47,12 @@ async def visible(
         # Polls that get the same event have the same subject. It may name thousands of accounts: it is not compared.
         subjects = {id(about): about for _, about in hidden}
         seen = await sight.find(connection, {account_id for account_id, _ in hidden}, list(subjects.values()))
-
-    def shown_to(each: RequestedEvents) -> list[tuple[Subject, WireEvent]]:
+    shown: list[list[tuple[Subject, WireEvent]]] = []
+    for number, each in enumerate(asked, start=1):
         visible_ones = [(about, told) for about, told in each.found if seen.shows(about, each.account_id)]
-        return [(about, seen.without_hidden(about, told)) for about, told in visible_ones]
-
-    shown = await paced(shown_to, asked)
+        shown.append([(about, await seen.without_hidden(about, told)) for about, told in visible_ones])
+        if number % POLLS_AT_ONCE == 0:
+            await asyncio.sleep(0)
     lists = {
         account_id: muted_fields([each for each in found if seen.shows(_place(each[0]), account_id)])
         for account_id, found in muted.items()

@@ -39,6 +39,9 @@ BATCH = 500
 AT_ONCE = 500
 """Polls that are processed at once. Other requests get a turn in between."""
 
+ANSWERED_AT_ONCE = 50
+"""Polls whose answers the event loop writes in one turn. Each answer may be as long as an event."""
+
 HEARTBEAT_SPREAD = 10.0
 
 
@@ -316,7 +319,9 @@ class EventHub:
             if each.found:
                 asked.append((waiting, each))
         found = await visible(connection, self._ring, [each for _, each in asked])
-        for (waiting, _), told in zip(asked, found, strict=True):
+        for number, ((waiting, _), told) in enumerate(zip(asked, found, strict=True), start=1):
             if told:
                 waiting.answer(told)
+            if number % ANSWERED_AT_ONCE == 0:
+                await asyncio.sleep(0)
         await asyncio.sleep(0)

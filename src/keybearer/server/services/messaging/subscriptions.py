@@ -64,9 +64,7 @@ async def follow(
 
     Returns what changed, and the accounts by id. Raises Refused with Zulip's words; then nothing is changed.
     """
-    wanted = [
-        replace(new, name=checked_name(new.name), description=checked_description(new.description)) for new in wanted
-    ]
+    wanted = await paced(_checked, wanted)
     texts = list({new.description for new in wanted})
     check_cap(Cap.DESCRIPTIONS, sum(len(new.description) for new in wanted))
     # Before the transaction that needs it.
@@ -92,7 +90,7 @@ async def follow(
 
 async def create(context: Context, caller: Caller, new: NewChannel, subscribers: Sequence[str | int]) -> Channel:
     """Create a channel that these accounts follow. Raises Refused with Zulip's words if the name is taken."""
-    new = replace(new, name=checked_name(new.name), description=checked_description(new.description))
+    new = _checked(new)
     if new.is_private and not subscribers:
         raise Refused("A private channel needs at least one subscriber: nobody else can see it.")
     rendered = await render_all(context, caller, [new.description])
@@ -109,6 +107,10 @@ async def create(context: Context, caller: Caller, new: NewChannel, subscribers:
         changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
         await _follow(change, [(channel, new.color)], people, changes)
         return channel
+
+
+def _checked(new: NewChannel) -> NewChannel:
+    return replace(new, name=checked_name(new.name), description=checked_description(new.description))
 
 
 async def _principals(change: Change, actor: Actor, principals: Sequence[str | int]) -> dict[int, Account]:
