@@ -356,3 +356,29 @@ async def test_an_event_with_thousands_of_people_is_delivered_to_many_queues_in_
     assert {len(each) for each in shown} == {MANY + 1}
     assert [person["id"] for person in shown[0] if not person["email"].endswith("@example.com")] == people[::3]
     assert all(each is shown[0] for each in shown)
+
+
+async def test_accounts_that_left_a_channel_are_told_where_its_messages_go_after_the_move_is_written(
+    server: InProcessServer,
+) -> None:
+    hamlet, ophelia = await server.add_person("hamlet", Role.ADMINISTRATOR), await server.add_person("ophelia")
+    public, private = await add_channels(server, hamlet, 2)
+    await follow(server, [hamlet.id, ophelia.id], [public])
+    await follow(server, [hamlet.id], [private])
+    assert (await call(server, hamlet, "PATCH", f"streams/{private}", is_private=True)).status == 200
+    sent = await send(server.context, Caller(hamlet.account), Draft(ToChannel(public, "t"), "text"))
+    assert (await call(server, ophelia, "DELETE", "users/me/subscriptions", subscriptions=["c0"])).status == 200
+    types = ["update_message", "delete_message"]
+    queue = json.loads((await call(server, ophelia, "POST", "register", event_types=types)).body)
+    last = -1
+    for changed, told in (({"topic": "new"}, "update_message"), ({"stream_id": private}, "delete_message")):
+        with counting() as statements:
+            answer = await call(server, hamlet, "PATCH", f"messages/{sent}", propagate_mode="change_all", **changed)
+        assert answer.status == 200, answer.text
+        written = next(number for number, each in enumerate(statements) if "INSERT INTO events" in each)
+        reading = [number for number, each in enumerate(statements) if "DISTINCT copies.account_id" in each]
+        assert min(reading) > written
+        poll = {"queue_id": queue["queue_id"], "last_event_id": last, "dont_block": True}
+        (event,) = json.loads((await call(server, ophelia, "GET", "events", **poll)).body)["events"]
+        assert (event["type"], event["message_id"]) == (told, sent)
+        last = event["id"]

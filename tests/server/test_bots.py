@@ -19,6 +19,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys, realms
 from tests.in_process import InProcessServer, Known
+from tests.statements import counting
 
 DOMAIN = "chat.example.com"
 
@@ -284,3 +285,20 @@ async def test_a_form_posted_with_a_method_means_that_method(server: InProcessSe
     assert in_query.status_code == 405
     multipart = await client.post(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, files={"method": (None, "DELETE")})
     assert multipart.status_code == 200
+
+
+async def test_the_keys_of_many_bots_are_shown_and_recorded_with_as_many_statements_as_one(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    costs = []
+    for name, count in (("hamlet", 1), ("ophelia", 8)):
+        owner = await server.add_person(name)
+        added = [await server.add_bot(owner, f"{name}{number}") for number in range(count)]
+        with counting() as statements:
+            shown = await api_keys.reveal_own_bots(server.context, Caller(owner.account))
+        costs.append(len(statements))
+        assert [each.api_key and each.api_key.reveal() for each in shown] == [each.api_key for each in added]
+        records = [record for record in await server.events() if record[0] == "api_key:viewed"]
+        assert records[-count:] == [("api_key:viewed", owner.id, each.id) for each in added]
+    assert costs[0] == costs[1]

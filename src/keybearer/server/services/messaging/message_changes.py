@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import compress
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused, check_cap
-from keybearer.server.domain.event_log import without_flags
+from keybearer.server.domain.event_log import Event, without_flags
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging import message_events
 from keybearer.server.domain.messaging.channels import Channel, invalid_channel
@@ -29,6 +30,7 @@ from keybearer.server.domain.messaging.messages import (
 )
 from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.visibility import may_see_channel
+from keybearer.server.services.background import in_slices
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging.alert_words import find_alerted
 from keybearer.server.services.messaging.attachments import tell_linked
@@ -66,6 +68,7 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
     if wanted.propagate_mode != "change_one" and not moves:
         raise Refused("Invalid propagate_mode without topic edit")
     text = None if wanted.content is None else await _rendered(context, caller, wanted.content)
+    move = None
     async with context.change(caller) as change:
         account = change.actor.account
         if moves:
@@ -78,7 +81,9 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
             _check_unchanged(message, wanted.content_before)
             message = await _rewrite(change, account, message, text)
         if moves:
-            await _move(change, account, message, wanted)
+            move = await _move(change, account, message, wanted)
+    if move is not None:
+        await _tell_owners(context, move)
 
 
 def _check_unchanged(message: Message, digest: str | None) -> None:
@@ -157,7 +162,37 @@ async def _channel_name(connection: AsyncConnection, message: Message) -> str | 
     return (await channels.find_names(connection, [message.channel_id]))[message.channel_id]
 
 
-async def _move(change: Change, account: Account, message: Message, wanted: MessageChange) -> None:
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What was moved: `message` is the one that was named, as it was before. `followers` follow the old or the new
+    channel, and were told in the same transaction.
+    """
+
+    message: Message
+    moved_ids: Sequence[int]
+    target: Channel
+    topic: str
+    propagate_mode: str
+    by: int
+    at: datetime
+    followers: frozenset[int] = frozenset()
+
+    def event(self, channel_name: str, recipients: Iterable[int]) -> Event:
+        """The event for accounts that see the messages before and after."""
+        return message_events.moved(
+            self.message,
+            self.moved_ids,
+            topic=self.topic,
+            channel_id=self.target.id,
+            propagate_mode=self.propagate_mode,
+            by=self.by,
+            at=self.at,
+            channel_name=channel_name,
+            recipients=without_flags(sorted(recipients)),
+        )
+
+
+async def _move(change: Change, account: Account, message: Message, wanted: MessageChange) -> _Move | None:
     if message.channel_id is None:
         to_channel = wanted.channel_id is not None
         raise Refused(f"Direct messages cannot {'be moved to channels' if to_channel else 'have topics'}.")
@@ -165,7 +200,7 @@ async def _move(change: Change, account: Account, message: Message, wanted: Mess
     topic = message.topic if wanted.topic is None else checked_topic(wanted.topic)
     channel_id = message.channel_id if wanted.channel_id is None else wanted.channel_id
     if (topic, channel_id) == (message.topic, message.channel_id):
-        return
+        return None
     target = await channels.find_seen(connection, account, channel_id)
     check_may_move(account, to_other_channel=channel_id != message.channel_id)
     if target is None or (target.is_archived and channel_id != message.channel_id):
@@ -180,57 +215,78 @@ async def _move(change: Change, account: Account, message: Message, wanted: Mess
     check_moves(account, await messages.most_moves(connection, moved_ids))
     await messages.move(connection, moved_ids, channel_id=channel_id, topic=topic, by=account.id, at=change.now)
     await follow_move(change, message, channel_id=channel_id, topic=topic)
-    await _report_move(change, message, moved_ids, target, topic=topic, propagate_mode=wanted.propagate_mode)
+    move = _Move(message, moved_ids, target, topic, wanted.propagate_mode, account.id, change.now)
+    return await _tell_followers(change, move)
 
 
-async def _report_move(
-    change: Change, message: Message, moved_ids: Sequence[int], target: Channel, *, topic: str, propagate_mode: str
-) -> None:
-    """Tell the accounts that had the messages where they are now or, if they do not see the new channel, that they are
-    gone.
+async def _tell_followers(change: Change, move: _Move) -> _Move:
+    """Tell the followers of the old channel where the messages are now or, if they do not see the new channel, that
+    they are gone. Returns the move with everybody who was told.
 
     Accounts that see only the new channel are not told where the messages were.
     """
-    connection, old_id = change.connection, message.channel_id
-    assert old_id is not None
-    followed_old = await channels.find_active_subscribers(connection, old_id)
-    had = await messages.find_owner_ids(connection, moved_ids) | followed_old
-    if target.id != old_id:
-        old = (await channels.find_by_ids(connection, [old_id]))[old_id]
+    connection, message, target = change.connection, move.message, move.target
+    assert message.channel_id is not None
+    told = followed_old = await channels.find_active_subscribers(connection, message.channel_id)
+    if target.id != message.channel_id:
+        old = (await channels.find_by_ids(connection, [message.channel_id]))[message.channel_id]
         followers = await channels.find_active_subscribers(connection, target.id)
-        people = await accounts.find_by_ids(connection, had | followers)
-        loses = await paced(lambda each: not may_see_channel(people[each], target, followers), had)
-        gains = await paced(lambda each: not may_see_channel(people[each], old, followed_old), followers)
-        lost, gained = list(compress(had, loses)), list(compress(followers, gains))
-        had = (had - set(lost) | followers) - set(gained)
+        people = await accounts.find_by_ids(connection, followed_old | followers)
+        lost = await _without_sight(followed_old, people, target, followers)
+        gained = await _without_sight(followers, people, old, followed_old)
+        told = followed_old | followers
         if lost:
-            change.tell(message_events.deleted(message, moved_ids, without_flags(lost)))
+            change.tell(message_events.deleted(message, move.moved_ids, without_flags(lost)))
         if gained:
             change.tell(
                 message_events.arrived(
                     message,
-                    moved_ids,
-                    topic=topic,
+                    move.moved_ids,
+                    topic=move.topic,
                     channel_id=target.id,
-                    by=change.actor.id,
-                    at=change.now,
+                    by=move.by,
+                    at=move.at,
                     channel_name=target.name,
                     recipients=without_flags(sorted(gained)),
                 )
             )
-    change.tell(
-        message_events.moved(
-            message,
-            moved_ids,
-            topic=topic,
-            channel_id=target.id,
-            propagate_mode=propagate_mode,
-            by=change.actor.id,
-            at=change.now,
-            channel_name=await _channel_name(connection, message) or "",
-            recipients=without_flags(sorted(had)),
-        )
-    )
+        change.tell(move.event(await _channel_name(connection, message) or "", (told - set(lost)) - set(gained)))
+    else:
+        change.tell(move.event(await _channel_name(connection, message) or "", told))
+    return replace(move, followers=told)
+
+
+async def _without_sight(
+    account_ids: Collection[int], people: Mapping[int, Account], channel: Channel, followers: Collection[int]
+) -> list[int]:
+    """Those of these accounts that do not see the channel."""
+    hidden = await paced(lambda each: not may_see_channel(people[each], channel, followers), account_ids)
+    return list(compress(account_ids, hidden))
+
+
+async def _tell_owners(context: Context, move: _Move) -> None:
+    """Tell the other accounts that have copies of moved messages, like the followers.
+
+    Not in the transaction that moves them: to find these accounts, every copy of every moved message is read, and there
+    may be millions. Who gets a copy later gets it where the message is now.
+    """
+    owners: set[int] = set()
+    for some in in_slices(move.moved_ids):
+        async with context.reading() as connection:
+            owners |= await messages.find_owner_ids(connection, some)
+    others = owners - move.followers
+    if not others:
+        return
+    async with context.change(None) as change:
+        connection = change.connection
+        lost: list[int] = []
+        if move.target.id != move.message.channel_id:
+            followers = await channels.find_active_subscribers(connection, move.target.id)
+            people = await accounts.find_by_ids(connection, others)
+            lost = await _without_sight(sorted(others), people, move.target, followers)
+        if lost:
+            change.tell(message_events.deleted(move.message, move.moved_ids, without_flags(lost)))
+        change.tell(move.event(await _channel_name(connection, move.message) or "", others - set(lost)))
 
 
 async def delete(context: Context, caller: Caller, message_id: int) -> None:
