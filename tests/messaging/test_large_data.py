@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, literal, select, update
 
 from keybearer.server.domain.accounts import EmailVisibility, Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.event_queues import IDLE_TIMEOUT, QueueOptions
-from keybearer.server.domain.limits import MOST_MEMBERS, MOST_NAMED, MOST_TEXT
+from keybearer.server.domain.limits import MOST_MEMBERS, MOST_NAMED, MOST_SUBSCRIBERS, MOST_TEXT
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES
 from keybearer.server.domain.pacing import AT_ONCE, paced
 from keybearer.server.services.event_queues import open_queue
+from keybearer.server.services.messaging.messages import USUAL_MESSAGES, Query, find, find_flags
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
 from keybearer.server.services.messaging.topics import COPIES_AT_ONCE
 from keybearer.server.storage.messaging.tables import (
@@ -382,3 +384,36 @@ async def test_accounts_that_left_a_channel_are_told_where_its_messages_go_after
         (event,) = json.loads((await call(server, ophelia, "GET", "events", **poll)).body)["events"]
         assert (event["type"], event["message_id"]) == (told, sent)
         last = event["id"]
+
+
+async def test_more_subscribers_than_an_answer_has_room_for_are_refused_with_what_to_do(
+    server: InProcessServer,
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    count = 1 + len(await add_people(server, hamlet, MANY))
+    channel_ids = await add_channels(server, hamlet, MOST_SUBSCRIBERS // count + 1)
+    everybody = select(accounts.c.id, channels.c.id, literal("#000000"))
+    asked = [("GET", "users/me/subscriptions"), ("POST", "register")]
+    for some, status in ((channel_ids[:-1], 200), (channel_ids[-1:], 400)):
+        async with server.context.change(None) as change:
+            each_with_each = accounts.join(channels, channels.c.id.between(some[0], some[-1]))
+            followed = everybody.select_from(each_with_each)
+            columns = ["account_id", "channel_id", "color"]
+            await change.connection.execute(insert(subscriptions).from_select(columns, followed))
+        for method, path in asked:
+            answer = await call(server, hamlet, method, path, include_subscribers=True)
+            assert (answer.status, "Ask without include_subscribers" in answer.text) == (status, status == 400)
+    assert (await call(server, hamlet, "GET", "users/me/subscriptions")).status == 200
+    assert (await call(server, hamlet, "GET", f"streams/{channel_ids[0]}/members")).status == 200
+
+
+async def test_one_long_page_of_messages_of_a_person_is_read_at_a_time(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    await add_messages_to(server, hamlet, [hamlet.id], 3)
+    query = Query(anchor="newest", num_before=USUAL_MESSAGES + 1)
+    async with server.context.searches.turn(hamlet.id):
+        long_page = asyncio.create_task(find(server.context, Caller(hamlet.account), query))
+        usual = await find(server.context, Caller(hamlet.account), replace(query, num_before=USUAL_MESSAGES))
+        marks = await find_flags(server.context, Caller(hamlet.account), query)
+        assert not long_page.done()
+    assert [len((await long_page).copies), len(usual.copies), len(marks.messages)] == [3, 3, 3]

@@ -235,6 +235,9 @@ LENGTH_OF_PERSON = 16
 MOST_MEMBERS = 3_000_000
 """Characters of the ids of people in conversations whose unread messages are in one answer."""
 
+MOST_SUBSCRIBERS = 1_000_000
+"""Subscribers of all channels in one answer."""
+
 MOST_NAMED = 200_000
 """Recipients of all direct messages together that one request marks as unread: an event names those of each message."""
 

@@ -84,7 +84,9 @@ class Context:
     long_work: LongWork = field(default_factory=LongWork, init=False)
     """Does work that would hold up the event loop of this worker."""
     searches: Turns = field(init=False)
-    """Lets one search of each person and their bots read the database at a time, and only a few of all people."""
+    """Lets one search or long page of messages of each person and their bots read the database at a time, and only a
+    few of all people.
+    """
     long_answers: Turns = field(init=False)
     """Lets one answer of each person and their bots be built at a time, where it may have tens of megabytes."""
 

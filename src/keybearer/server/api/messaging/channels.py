@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 from keybearer.server.api import pieces
@@ -114,8 +115,11 @@ async def archive(call: Call) -> Answer:
 async def get_followed(call: Call) -> Answer:
     """`GET users/me/subscriptions`."""
     with_subscribers = bool(_include_subscribers(call.parameters.optional_json("include_subscribers")))
-    found = await channels.find_followed(call.context, call.caller, with_subscribers=with_subscribers)
-    return success(subscriptions=await paced(partial(followed_fields, with_subscribers=with_subscribers), found))
+    turn = call.context.long_answers.turn(call.caller.account.person_id) if with_subscribers else nullcontext()
+    async with turn:
+        found = await channels.find_followed(call.context, call.caller, with_subscribers=with_subscribers)
+        rows = await paced(partial(followed_fields, with_subscribers=with_subscribers), found)
+        return success(subscriptions=await pieces.encoded(rows))
 
 
 def _include_subscribers(value: object) -> object:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 
 from keybearer._version import __version__
+from keybearer.server.api import pieces
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, STRING, array, boolean, encoded, integer, text
@@ -61,13 +63,17 @@ async def register(call: Call) -> Answer:
     )
     idle_timeout = _idle_timeout(parameters)
     queue = await event_queues.open_queue(call.context, call.caller, options, idle_timeout)
-    state = await gather(
-        call.context,
-        call.caller,
-        wishes.wants,
-        presence_history=history,
-        with_subscribers=wishes.with_subscribers,
-    )
+    turn = call.context.long_answers.turn(call.caller.account.person_id) if wishes.with_subscribers else nullcontext()
+    async with turn:
+        state = await gather(
+            call.context,
+            call.caller,
+            wishes.wants,
+            presence_history=history,
+            with_subscribers=wishes.with_subscribers,
+        )
+        parts = await initial_state.fields(state, wishes)
+        fields = {name: await pieces.encoded(each) for name, each in parts.items()}
     return success(
         queue_id=queue.id,
         last_event_id=queue.number_of(state.event_id),
@@ -76,7 +82,7 @@ async def register(call: Call) -> Answer:
         zulip_merge_base="",
         zulip_feature_level=FEATURE_LEVEL,
         idle_queue_timeout_secs=int(idle_timeout.total_seconds()),
-        **await initial_state.fields(state, wishes),
+        **fields,
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
-from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.limits import MOST_SUBSCRIBERS, Cap
 from keybearer.server.domain.links import Joins
 from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
@@ -95,10 +95,18 @@ async def find_followed(context: Context, caller: Caller, *, with_subscribers: b
 async def survey(
     connection: AsyncConnection, viewer: Account, *, with_subscribers: bool = False, archived_too: bool = False
 ) -> list[Followed]:
-    """All channels that the viewer may see, by name. `archived_too` includes archived channels."""
+    """All channels that the viewer may see, by name. `archived_too` includes archived channels.
+
+    Raises Refused if somebody asks for more subscribers than one answer has room for.
+    """
     mine = await channels.find_subscriptions(connection, viewer.id)
     seen = [each for each in await channels.find_all_seen(connection, viewer) if archived_too or not each.is_archived]
     ids = [channel.id for channel in seen]
+    if with_subscribers and await channels.count_followers(connection, ids, most=MOST_SUBSCRIBERS) > MOST_SUBSCRIBERS:
+        raise Refused(
+            f"The channels have more than {MOST_SUBSCRIBERS} subscribers together. Ask without include_subscribers. "
+            "The subscribers of one channel are at streams/{stream_id}/members."
+        )
     subscribers = await channels.find_subscribers(connection, ids) if with_subscribers else {}
     counted = {} if with_subscribers else await channels.count_subscribers(connection, ids)
     of_owner = await channels.find_subscriptions(connection, viewer.bot_owner_id) if viewer.bot_owner_id else ()

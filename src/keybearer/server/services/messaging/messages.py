@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Protocol
@@ -40,6 +40,9 @@ from keybearer.server.storage.messaging.narrows import Flagged, M_co, Page, View
 BEYOND_ALL = 10_000_000_000_000_000
 """Zulip's number for a position after the newest message."""
 
+USUAL_MESSAGES = 1000
+"""As many as Zulip's own clients ask for at once. One longer page of each person is read at a time."""
+
 _LARGEST_ID = 2**31 - 1
 
 
@@ -61,7 +64,7 @@ class Query:
 
 async def find(context: Context, caller: Caller, query: Query) -> Found:
     """The messages that the actor sees. Raises Refused with Zulip's words."""
-    async with _reading(context, caller, query) as look:
+    async with _reading(context, caller, query, with_texts=True) as look:
         connection, actor = look.connection, look.actor
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
         view = replace(view, with_sent=query.with_sent)
@@ -75,37 +78,39 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
 
 async def find_flags(context: Context, caller: Caller, query: Query) -> Around[Flagged]:
     """The messages around an anchor that the actor sees, without their texts. Raises Refused with Zulip's words."""
-    async with _reading(context, caller, query) as look:
+    async with _reading(context, caller, query, with_texts=False) as look:
         view, anchor = await resolve_narrow(look.connection, look.actor.account, query.narrow)
         query = replace(query, anchor=query.anchor if anchor is None else anchor)
         return await _around(look.connection, view, query, narrows.find_flags_before, narrows.find_flags_after)
 
 
 @asynccontextmanager
-async def _reading(context: Context, caller: Caller, query: Query) -> AsyncIterator[Look]:
+async def _reading(context: Context, caller: Caller, query: Query, *, with_texts: bool) -> AsyncIterator[Look]:
     """A snapshot in which to find messages."""
     if query.num_before < 0 or query.num_after < 0:
         name = "num_before" if query.num_before < 0 else "num_after"
         raise Refused(f"{name} is too small")
-    _check_count(max(query.num_before + query.num_after, len(query.message_ids or ())))
-    async with _turn(context, caller, query.narrow), context.viewing(caller) as look:
+    wanted = max(query.num_before + query.num_after, len(query.message_ids or ()))
+    _check_count(wanted)
+    # A search may read every message, and a long page the texts of thousands.
+    takes_long = any(term.is_search for term in query.narrow) or (with_texts and wanted > USUAL_MESSAGES)
+    async with _turn(context, caller) if takes_long else nullcontext(), context.viewing(caller) as look:
         yield look
 
 
 @asynccontextmanager
-async def _turn(context: Context, caller: Caller, narrow: Sequence[Term]) -> AsyncIterator[None]:
+async def _turn(context: Context, caller: Caller) -> AsyncIterator[None]:
     """Wait for the turn of a search, and stop it if it takes too long: there are only a few connections for reading.
 
     Raises Refused if it is stopped, and Overloaded if too many wait.
     """
-    if not any(term.is_search for term in narrow):
-        yield
-        return
     try:
         async with context.searches.turn(caller.account.person_id):
             yield
     except TimeoutError:
-        raise Refused("This search takes too long. Search in a channel, a topic or a conversation.") from None
+        raise Refused(
+            "This search takes too long. Search in a channel, a topic or a conversation, or for fewer messages."
+        ) from None
 
 
 def _check_count(wanted: int) -> None:

@@ -181,7 +181,7 @@ async def _follow(
 ) -> None:
     """Subscribe everybody to every channel, in its color or in the next of each account's own colors."""
     connection, ids = change.connection, [channel.id for channel, _ in wanted]
-    check_cap(Cap.FOLLOWERS, await channels.count_followers(connection, ids))
+    check_cap(Cap.FOLLOWERS, await channels.count_followers(connection, ids, most=Cap.FOLLOWERS.most))
     following = set(await channels.find_pairs(connection, people, ids))
     followed = await channels.count_subscriptions(connection, people)
     fresh: dict[int, list[Subscription]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -260,10 +260,22 @@ async def count_subscriptions(connection: AsyncConnection, account_ids: Iterable
     return dict(await paced(lambda row: (row[0], row[1]), rows))
 
 
-async def count_followers(connection: AsyncConnection, channel_ids: Iterable[int]) -> int:
-    """How many followers these channels have together. An account that follows two of them counts twice."""
-    counted = await connection.execute(select(func.count()).where(among(subscriptions.c.channel_id, channel_ids)))
-    return counted.scalar_one()
+_FOLLOWERS = Prepared(
+    select(func.count()).select_from(
+        select(subscriptions.c.channel_id)
+        .where(among_given(subscriptions.c.channel_id, "ids"))
+        .limit(bindparam("limit", type_=Integer))
+        .subquery()
+    )
+)
+
+
+async def count_followers(connection: AsyncConnection, channel_ids: Iterable[int], *, most: int) -> int:
+    """How many followers these channels have together, counted no further than to one more than `most`. An account that
+    follows two of them counts twice.
+    """
+    (counted,) = await _FOLLOWERS.values(connection, ids=sorted(set(channel_ids)), limit=most + 1)
+    return int(counted)
 
 
 async def find_pairs(
