@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import gc
 import logging
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,9 @@ holds one.
 
 READY_WITHIN = 60.0
 PROBE_EVERY = 0.02
+
+_M_ARENA_MAX = -8
+"""The number of this setting in glibc's `mallopt`."""
 
 _log = logging.getLogger(__name__)
 
@@ -214,6 +218,7 @@ def load_application(parent: int, connections: int, on_started: Callable[[], Non
     """
     for number in (signal.SIGTERM, signal.SIGINT):  # a forked worker has its parent's handlers, which end nothing here
         signal.signal(number, signal.SIG_DFL)
+    _share_memory_between_threads()
     threading.Thread(target=_exit_with_parent, args=(parent,), name="keybearer-parent-watch", daemon=True).start()
     application = create_app_from_environ(connections, on_started)
     # What is loaded now lives as long as the worker. Scanning it for garbage again and again costs a tenth of each
@@ -222,6 +227,14 @@ def load_application(parent: int, connections: int, on_started: Callable[[], Non
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     return application.answer
+
+
+def _share_memory_between_threads() -> None:
+    """Let the threads of this process use the same memory. By itself, glibc gives each thread a part of its own, and
+    what is free in one part is of no use to the others. Other C libraries have no such setting.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _exit_with_parent(parent: int) -> None:

@@ -100,6 +100,7 @@ class SharedCommit:
         self._engine = engine
         self._patience = patience
         self._connection: InlineConnection | None = None
+        self._is_broken = False
         self._group: _Group | None = None
         self._turns = FairTurns(1)
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -137,6 +138,10 @@ class SharedCommit:
         return self._turns.in_use
 
     async def _opened(self) -> InlineConnection:
+        if self._is_broken and self._connection is not None:
+            await self._connection.invalidate()
+            await self._connection.close()
+            self._connection, self._is_broken = None, False
         if self._connection is None:
             self._connection = await self._engine.opened()
         return self._connection
@@ -189,7 +194,7 @@ class SharedCommit:
             if raw.in_transaction:
                 raw.rollback()
         except sqlite3.Error:
-            self._connection = None
+            self._is_broken = True
 
     async def dispose(self) -> None:
         """Close the connection after the last commit."""
