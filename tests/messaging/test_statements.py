@@ -244,7 +244,9 @@ async def test_every_list_costs_as_many_statements_as_one_entry(world: World) ->
             wanted = 400 if (name, parameter) in NEVER_TAKEN else 200
             assert answer.status == wanted, (name, parameter, n, answer.text[:300])
             costs.setdefault((name, parameter), []).append(len(statements))
-    assert {each: cost for each, cost in costs.items() if cost[0] != cost[1]} == {}
+    # PostgreSQL writes one event together with its number, and several with one statement more.
+    more = 1 if world.server.context.database.dialect_name == "postgresql" else 0
+    assert {each: cost for each, cost in costs.items() if not 0 <= cost[1] - cost[0] <= more} == {}
     assert all(cost[0] for each, cost in costs.items() if each not in NEVER_TAKEN)
 
 

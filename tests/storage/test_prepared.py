@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from keybearer.server.storage.dialect import among_given
+from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.direct import DirectConnection
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import SecretRing
-from keybearer.server.storage.tables import accounts, api_keys, event_counter, events
+from keybearer.server.storage.tables import accounts, api_keys, event_counter, events, realms
 from tests.statements import counting
-from tests.storage.rows import add_holders
+from tests.storage.rows import add_holders, add_realm
 
 NEW_EVENTS = Prepared(insert(events), columns=("id", "type", "fields", "recipients", "about"))
 
@@ -109,3 +109,13 @@ async def test_a_slow_statement_moves_to_a_thread_while_others_run(sqlite_url: s
         assert await Prepared(select(func.count()).select_from(events)).values(connection) == [0]
     others.cancel()
     await database.close()
+
+
+async def test_a_number_that_no_row_can_have_is_found_nowhere_and_breaks_no_query(database: Database) -> None:
+    await add_realm(database)
+    wanted = Prepared(select(realms.c.id).where(among_given(realms.c.id, "ids")))
+    async with database.read() as connection:
+        for ids in ([1, 2**31, -(2**31) - 1, 99999999999], [2**31 - 1, 1]):
+            assert await wanted.values(connection, ids=ids) == [1]
+            found = await connection.execute(select(realms.c.id).where(among(realms.c.id, ids)))
+            assert found.scalars().all() == [1]

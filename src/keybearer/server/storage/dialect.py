@@ -40,6 +40,9 @@ ChangeT = TypeVar("ChangeT", Update, Delete)
 CHANGES_MANY = "changes_many"
 """The execution option of `changing_many`."""
 
+_SMALLEST, _LARGEST = -(2**31), 2**31 - 1
+"""The range of PostgreSQL's `integer`."""
+
 Insert = postgresql.Insert | sqlite.Insert
 
 
@@ -58,7 +61,12 @@ class _Listed(TypeDecorator[Sequence[Any]]):
         return postgresql.ARRAY(self.of) if dialect.name == "postgresql" else Text()
 
     def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:  # noqa: ANN401  as it has it
-        return value if dialect.name == "postgresql" else json.dumps(value)
+        if dialect.name != "postgresql":
+            return json.dumps(value)
+        # The driver refuses a number that the column cannot have. It equals none of the column's, so it is left out.
+        if value is not None and type(self.of) is Integer:
+            return [each for each in value if _SMALLEST <= each <= _LARGEST]
+        return value
 
 
 @final
