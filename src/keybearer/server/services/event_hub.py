@@ -47,7 +47,7 @@ HEARTBEAT_SPREAD = 10.0
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A poll that waits for events after a position in the log.
+    """A poll that waits for events after a position in the log, up to which everything was looked at for it.
 
     Its future gets the events, or None if the poll must check again because the account's access has changed.
     """
@@ -62,6 +62,13 @@ class _Waiting:
         """Answer the poll, unless it has been answered."""
         if not self.told.done():
             self.told.set_result(told)
+
+    def advance(self, position: int) -> None:
+        """Note that there is nothing for it up to this position, unless it has been answered or has stopped waiting:
+        then there may be.
+        """
+        if not self.told.done():
+            self.after = max(self.after, position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +224,13 @@ class EventHub:
 
     async def _events_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
         """The events for the queue after a position in the log, and the position up to which this looked."""
-        while after < self._tail.after:  # earlier than what this worker keeps in memory
+        while after < (kept_after := self._tail.after):  # earlier than what this worker keeps in memory
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
                 (told,) = await visible(connection, self._ring, [RequestedEvents(queue, older.events)])
             read = older.events[-1].id if older.events else 0
-            after = max(self._tail.after, read) if older.is_last else read
+            # Not what is kept now: events that were written after this read may have been forgotten meanwhile.
+            after = max(kept_after, read) if older.is_last else read
             if told:
                 return told, after
         asked, after = RequestedEvents(queue, self._tail.since(after)), max(after, self._seen)
@@ -252,7 +260,7 @@ class EventHub:
             if left < seconds:
                 return None
             await self._advance_past(after)
-            told, after = await self._events_after(queue, after)
+            told, after = await self._events_after(queue, waiting.after)
             return told or [heartbeat(queue, after)]
         finally:
             if self._waiting.get(queue.id) is waiting:
@@ -299,6 +307,8 @@ class EventHub:
         try:
             for piece in in_slices(everybody, max(1, AT_A_TIME // max(1, len(fresh)))):
                 await self._answer(connection, piece, fresh)
+                for waiting in piece:
+                    waiting.advance(seen)
         except BaseException:
             for waiting in everybody:
                 waiting.answer(None)  # each poll then reads the log itself
