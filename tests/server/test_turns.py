@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from types import ModuleType
 
 import pytest
 
@@ -81,3 +83,26 @@ async def test_a_job_that_takes_too_long_is_stopped_and_the_next_one_runs() -> N
             await asyncio.Event().wait()
     async with turns.turn("a"):
         pass
+
+
+async def test_nothing_is_kept_about_those_who_were_refused() -> None:
+    turns = Turns(most=1, most_of_one=1)
+    async with turns.turn("busy"):
+        before = tracked_objects(turns)
+        for number in range(100):
+            with pytest.raises(Overloaded):
+                async with turns.turn(f"network {number}"):
+                    pass
+        assert tracked_objects(turns) == before
+
+
+def tracked_objects(of: object) -> int:
+    """How many objects are reachable from this one, and belong to it."""
+    found: dict[int, object] = {}
+    waiting = [of]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in found and not isinstance(each, type | ModuleType):
+            found[id(each)] = each
+            waiting += gc.get_referents(each)
+    return len(found)

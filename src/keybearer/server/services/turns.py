@@ -40,9 +40,10 @@ class Turns:
 
         Raises Overloaded if too many wait already, and TimeoutError if the job has taken too long.
         """
-        turn = self._turns.setdefault(of, _Turn())
+        turn = self._turns.get(of) or _Turn()
         if self._jobs >= self._most or turn.jobs >= self._most_of_one:
             raise Overloaded
+        self._turns[of] = turn
         self._jobs += 1
         turn.jobs += 1
         try:
