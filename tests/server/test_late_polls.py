@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.engine import Engine
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, without_flags
 from keybearer.server.domain.event_queues import Queue, QueueOptions
-from keybearer.server.domain.fair_turns import Whose
 from keybearer.server.services import event_queues
 from keybearer.server.services.event_hub import EventHub
 from keybearer.server.services.event_tail import MOST
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
 from tests.in_process import InProcessServer, Known
+from tests.watched_database import WatchedDatabase
 
 NOBODY = 0
-
-
-class WatchedDatabase:
-    """A database that does something at the end of the first transaction which reads the log for a poll."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.write = database.write
-        self.poll: asyncio.Task[Any] | None = None
-        self.meanwhile: Callable[[], Awaitable[None]] | None = None
-
-    @asynccontextmanager
-    async def read(self, whose: Whose = None) -> AsyncIterator[AsyncConnection]:
-        async with self._database.read(whose) as connection:
-            reads_log = False
-
-            def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-                nonlocal reads_log
-                reads_log |= asyncio.current_task() is self.poll and "FROM events" in statement
-
-            sqlalchemy_event.listen(Engine, "before_cursor_execute", note)
-            try:
-                yield connection
-            finally:
-                sqlalchemy_event.remove(Engine, "before_cursor_execute", note)
-            if reads_log and self.meanwhile is not None:
-                meanwhile, self.meanwhile = self.meanwhile, None
-                await meanwhile()
 
 
 @pytest.fixture
@@ -75,7 +42,7 @@ async def test_a_late_poll_gets_events_that_were_written_and_forgotten_while_it_
     server_on_each: InProcessServer, hamlet: Known
 ) -> None:
     server = server_on_each
-    database = WatchedDatabase(server.context.database)
+    database = WatchedDatabase(server.context.database, "events")
     hub = EventHub(cast("Database", database), server.context.ring, server.context.clock, heartbeat_every=60)
     queue = await queue_of(server, hamlet)
     await write(server, [NOBODY])
@@ -83,12 +50,11 @@ async def test_a_late_poll_gets_events_that_were_written_and_forgotten_while_it_
 
     async def write_more_than_is_kept() -> None:
         await write(server, [hamlet.id, *[NOBODY] * (MOST + 10)])
-        database.poll = None
         await hub.catch_up()
 
     database.meanwhile = write_more_than_is_kept
     poll = asyncio.create_task(hub.poll(Caller(hamlet.account), queue.id, -1, dont_block=True))
-    database.poll = poll
+    database.task = poll
     assert [told["type"] for told in await poll] == ["alert_words"]
     assert database.meanwhile is None
 
@@ -97,7 +63,7 @@ async def test_a_poll_that_waited_reads_no_event_again_for_its_heartbeat(
     server_on_each: InProcessServer, hamlet: Known
 ) -> None:
     server = server_on_each
-    database = WatchedDatabase(server.context.database)
+    database = WatchedDatabase(server.context.database, "events")
     hub = EventHub(cast("Database", database), server.context.ring, server.context.clock, heartbeat_every=1)
     queue = await queue_of(server, hamlet)
     await hub.open()
@@ -110,7 +76,7 @@ async def test_a_poll_that_waited_reads_no_event_again_for_its_heartbeat(
     async def note_reading() -> None:
         has_read_log.set()
 
-    database.poll, database.meanwhile = poll, note_reading
+    database.task, database.meanwhile = poll, note_reading
     await write(server, [NOBODY] * (MOST + 10))
     await hub.catch_up()
     assert [told["type"] for told in await poll] == ["heartbeat"]
