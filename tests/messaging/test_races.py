@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.event_queues import QueueOptions
 from keybearer.server.domain.messaging.messages import Flag
+from keybearer.server.services import event_queues
+from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import channels, flags, message_changes, subscriptions
 from keybearer.server.services.messaging.channels import ChannelChange
 from keybearer.server.services.messaging.message_changes import MessageChange
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
 from keybearer.server.services.messaging.subscriptions import NewChannel
+from keybearer.server.storage.engine import Database
 from keybearer.server.storage.messaging import channels as stored_channels
 from keybearer.server.storage.messaging import messages
 from tests.in_process import InProcessServer, prepared, serving
+from tests.watched_database import WatchedDatabase
 
 ROUNDS = 5
 
@@ -119,3 +126,37 @@ async def test_of_two_channels_that_request_one_name_at_once_one_gets_it(server:
             return_exceptions=True,
         )
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", Refused.__name__]
+
+
+@pytest.mark.parametrize(
+    ("is_private", "told"),
+    [(False, [("update_message", "third", [2, 3])]), (True, [("delete_message", None, [2, 3])])],
+)
+async def test_who_has_a_copy_of_a_message_that_is_moved_twice_learns_last_where_it_is_now(
+    server: InProcessServer, is_private: bool, told: list[tuple[str, str | None, list[int]]]
+) -> None:
+    olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
+    mover, reader = Caller(olive.account), Caller(hamlet.account)
+    for each in (mover, reader):
+        await subscriptions.follow(server.context, each, [NewChannel("castle")])
+    target = await subscriptions.create(server.context, mover, NewChannel("tower", is_private=is_private), [olive.id])
+    sent = [await send(server.context, mover, Draft(ToChannel("castle", "first"), str(n))) for n in range(3)]
+    await subscriptions.unfollow(server.context, reader, ["castle"])
+    queue = await event_queues.open_queue(server.context, reader, QueueOptions(bulk_deletion=True), timedelta(hours=1))
+    database = WatchedDatabase(server.context.database, "copies")
+    slow = Context(server.settings, cast("Database", database), server.context.ring)
+
+    async def move_on() -> None:
+        further = MessageChange(topic="third", propagate_mode="change_later")
+        await message_changes.change(server.context, mover, sent[1], further)
+
+    database.task, database.meanwhile = asyncio.current_task(), move_on
+    move = MessageChange(topic="second", channel_id=target.id, propagate_mode="change_later")
+    await message_changes.change(slow, mover, sent[1], move)
+
+    found = await server.context.hub.poll(reader, queue.id, -1, dont_block=True)
+    numbers = {message_id: number for number, message_id in enumerate(sent, start=1)}
+    assert told == [
+        (each["type"], each.get("subject"), [numbers[i] for i in cast("list[int]", each.get("message_ids", []))])
+        for each in found
+    ]

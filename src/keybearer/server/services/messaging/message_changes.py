@@ -177,6 +177,11 @@ class _Move:
     at: datetime
     followers: frozenset[int] = frozenset()
 
+    def limited_to(self, message_ids: Sequence[int]) -> _Move:
+        """The same move of some of these messages."""
+        named = self.message if self.message.id in message_ids else replace(self.message, id=message_ids[0])
+        return replace(self, message=named, moved_ids=message_ids)
+
     def event(self, channel_name: str, recipients: Iterable[int]) -> Event:
         """The event for accounts that see the messages before and after."""
         return message_events.moved(
@@ -268,7 +273,8 @@ async def _tell_owners(context: Context, move: _Move) -> None:
     """Tell the other accounts that have copies of moved messages, like the followers.
 
     Not in the transaction that moves them: to find these accounts, every copy of every moved message is read, and there
-    may be millions. Who gets a copy later gets it where the message is now.
+    may be millions. Who gets a copy later gets it where the message is now. Messages that were moved on meanwhile are
+    left out: who moved them tells where they are now, and this would arrive after it.
     """
     owners: set[int] = set()
     for some in in_slices(move.moved_ids):
@@ -279,14 +285,20 @@ async def _tell_owners(context: Context, move: _Move) -> None:
         return
     async with context.change(None) as change:
         connection = change.connection
+        await take_turn(connection, "moving messages")
+        places = await messages.find_places(connection, move.moved_ids)
+        here = move.target.id, move.topic
+        there = [each for each in move.moved_ids if places.get(each, here)[0] == move.target.id]  # or deleted
         lost: list[int] = []
-        if move.target.id != move.message.channel_id:
+        if there and move.target.id != move.message.channel_id:
             followers = await channels.find_active_subscribers(connection, move.target.id)
             people = await accounts.find_by_ids(connection, others)
             lost = await _without_sight(sorted(others), people, move.target, followers)
         if lost:
-            change.tell(message_events.deleted(move.message, move.moved_ids, without_flags(lost)))
-        change.tell(move.event(await _channel_name(connection, move.message) or "", others - set(lost)))
+            change.tell(message_events.deleted(move.message, there, without_flags(lost)))
+        if unmoved := [each for each in there if places.get(each) == here]:
+            move = move.limited_to(unmoved)
+            change.tell(move.event(await _channel_name(connection, move.message) or "", others - set(lost)))
 
 
 async def delete(context: Context, caller: Caller, message_id: int) -> None:

@@ -230,6 +230,13 @@ async def hold_topic(
     return (await connection.execute(locked(statement))).scalars().all()
 
 
+async def find_places(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """The channel and the topic that several messages are in, by message in the order of ids."""
+    columns = (messages.c.id, messages.c.channel_id, messages.c.topic)
+    rows = await connection.execute(select(*columns).where(among(messages.c.id, message_ids)).order_by(messages.c.id))
+    return {row.id: (row.channel_id, row.topic) for row in rows}
+
+
 async def save_content(
     connection: AsyncConnection, message: Message, *, has_link: bool, has_image: bool, has_attachment: bool
 ) -> None:
