@@ -55,6 +55,18 @@ async def test_what_the_bots_of_a_person_have_counts_together_with_what_the_pers
     assert (await call(server, other, "PUT", "bot_storage", storage={"key": "text"}))["status"] == 200
 
 
+async def test_nobody_uses_up_the_queues_of_somebody_else_by_giving_them_a_bot(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    othello, hamlet = await server.add_person("othello"), await server.add_person("hamlet")
+    bot = await server.add_bot(othello, "present")
+    row = {"start_id": 0, "acknowledged_id": 0, "idle_seconds": 600, "options": "{}", "account_id": bot.id}
+    row |= {"polled_at": server.context.clock()}
+    await add_rows(server, queues, [{**row, "id": f"q{number}"} for number in range(Cap.QUEUES.most)])
+    given = await call(server, othello, "PATCH", f"bots/{bot.id}", bot_owner_id=hamlet.id)
+    assert given["status"] == 200
+    assert (await call(server, hamlet, "POST", "register", fetch_event_types=[]))["status"] == 200
+
+
 async def test_what_a_bot_stores_is_counted_in_characters_and_freed_again(
     server: InProcessServer, hamlet: Known
 ) -> None:

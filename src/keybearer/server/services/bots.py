@@ -28,7 +28,7 @@ from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.deactivation import deactivate_accounts
 from keybearer.server.services.lookups import check_email_free, check_may_own_more, check_name_free, the_bot, the_realm
-from keybearer.server.storage import accounts, api_keys, bots
+from keybearer.server.storage import accounts, api_keys, bots, event_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,8 @@ async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDeta
 
 
 async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotChange) -> BotDetails:
-    """Change a bot. If it gets a new owner it also gets a new key, so that the former owner's copy stops working.
+    """Change a bot. If it gets a new owner it also gets a new key, so that the former owner's copy stops working. Its
+    event queues end with the old key: they would count as the new owner's.
 
     Raises PasswordNeeded if its role rises or its service moves, and the actor's session gave its password too long
     ago.
@@ -196,6 +197,7 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
             await key_endings.end_keys_of_former_managers(change, bot.id)
         if bot.bot_owner_id != before.bot_owner_id:
             await keys.replace(change, bot, because="new owner")
+            await event_log.remove_queues_of(change.connection, bot.id)
         live = await api_keys.find_account_key(change.connection, bot.id)
         return BotDetails(bot, owner, service, live)
 

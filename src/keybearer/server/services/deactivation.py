@@ -13,7 +13,7 @@ from keybearer.server.domain.permissions import check_may_deactivate, may_reacti
 from keybearer.server.services import api_keys, key_endings, mail_texts
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import check_may_own_more, check_name_free, is_last_owner, the_account, the_realm
-from keybearer.server.storage import accounts, links, sessions
+from keybearer.server.storage import accounts, event_log, links, sessions
 
 _NAME_TAKEN = (
     'There is already an active bot named "%s" in this organization. To reactivate this bot, you must rename or '
@@ -117,6 +117,7 @@ async def reactivate(context: Context, caller: Caller | None, account_id: int) -
                 raise Refused("Its owner is deactivated: reactivate the owner first")
             await check_may_own_more(change, actor.id)
             reactivated = reactivated.owned_by(actor)
+            await event_log.remove_queues_of(change.connection, account.id)
             await change.record(AuditEvent.BOT_OWNER_CHANGED, reactivated, details={"owner": actor.id})
             change.tell_changed(reactivated, "bot_owner_id")
         await accounts.save(change.connection, reactivated)

@@ -30,7 +30,7 @@ from keybearer.server.domain.limits import MOST_EVENT_TEXT, Cap
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.accounts import is_of_person
-from keybearer.server.storage.dialect import delete_some
+from keybearer.server.storage.dialect import delete_some, locked
 from keybearer.server.storage.instants import to_microseconds
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import event_counter, event_queues, events
@@ -261,6 +261,13 @@ async def count_queues(connection: AsyncConnection, person_id: int, now: datetim
 async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
     """Close a queue."""
     await connection.execute(delete(event_queues).where(event_queues.c.id == queue_id))
+
+
+async def remove_queues_of(connection: AsyncConnection, account_id: int) -> None:
+    """Close all queues of an account."""
+    # In the order of their ids, like `note_polls`.
+    found = locked(select(event_queues.c.id).where(event_queues.c.account_id == account_id).order_by(event_queues.c.id))
+    await connection.execute(delete(event_queues).where(event_queues.c.id.in_(found)))
 
 
 async def remove_idle_queues(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
