@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any, final
 
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from keybearer.server.domain.errors import NotLoggedIn, NotSetUp, Refused, Unauthenticated
-from keybearer.server.domain.fair_turns import FairTurns
 from keybearer.server.domain.rules import Way
 from keybearer.server.http.admission import Admission, Doorway, WrongHost
 from keybearer.server.http.body import Fields
 from keybearer.server.http.cookies import SESSION_COOKIE
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import NothingHere, Prefix, Route, Router
+from keybearer.server.services.turns import Turns
 from keybearer.server.web.assets import load_assets
 from keybearer.server.web.errors import error_page, refusal_page
 from keybearer.server.web.headers import with_headers
@@ -26,8 +28,8 @@ from keybearer.server.web.visit import Visit, login_path
 
 PREFIX = Prefix("", Way.SESSION | Way.NOBODY, number="[0-9]{1,9}", word="[A-Za-z0-9_-]+")
 PAGES_AT_ONCE = 4
-"""Pages for strangers that one worker writes at the same time, and as many for people who are signed in. Each takes
-half a millisecond or more, so that a thousand at once would make all other requests wait.
+"""Pages for strangers that one worker writes at the same time, and as many for people who are signed in: one for each
+person or network. Each takes half a millisecond or more, so that a thousand at once would make all other requests wait.
 """
 
 _ROBOTS = "User-agent: *\nDisallow: /\n"
@@ -47,8 +49,9 @@ class PagesDoor:
 
     def __init__(self) -> None:
         self._assets = load_assets()
-        self._turns_of_strangers = FairTurns(PAGES_AT_ONCE)
-        self._turns_of_people = FairTurns(PAGES_AT_ONCE)
+        # None is refused: that would be a page, too. Requests are limited by their connections.
+        turns = partial(Turns, most=sys.maxsize, most_of_one=sys.maxsize, at_once=PAGES_AT_ONCE)
+        self._turns_of_strangers, self._turns_of_people = turns(), turns()
 
     def find_file(self, request: Request) -> _Framed | None:
         if request.method != "GET":
@@ -72,15 +75,15 @@ class PagesDoor:
 
     @asynccontextmanager
     async def _turn(self, admission: Admission) -> AsyncIterator[None]:
-        """A turn to write a page. Strangers and people wait only for their own kind."""
+        """A turn to write a page. Strangers and people wait only for their own kind. Nobody has several turns: pages
+        that wait for something of one person, such as its long search, would leave none for others.
+        """
         found = admission.identified
         turns = self._turns_of_strangers if found is None else self._turns_of_people
-        await turns.take(admission.request.origin.network if found is None else found.caller.account.person_id)
-        try:
+        whose = admission.request.origin.network if found is None else found.caller.account.person_id
+        async with turns.turn(whose):
             await asyncio.sleep(0)  # otherwise a page that waits for nothing would take its turn at once
             yield
-        finally:
-            turns.give_back()
 
     def _refusal(self, admission: Admission, refusal: Refused) -> Response:
         visit = Visit(admission)
