@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from keybearer.server.domain.bots import BotType
-from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.limits import MOST_LONG_WORK_OF_ONE, Cap
 from keybearer.server.storage.messaging.bot_storage import stored_by_person
 from keybearer.server.storage.messaging.tables import alert_words, bot_storage, webhook_calls
 from keybearer.server.storage.tables import event_queues as queues
@@ -64,6 +64,22 @@ async def test_nobody_uses_up_the_queues_of_somebody_else_by_giving_them_a_bot(s
     given = await call(server, othello, "PATCH", f"bots/{bot.id}", bot_owner_id=hamlet.id)
     assert given["status"] == 200
     assert (await call(server, hamlet, "POST", "register", fetch_event_types=[]))["status"] == 200
+
+
+async def test_a_registration_that_is_refused_because_too_many_wait_opens_no_queue(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    front_door = server.app._front_door
+    assert front_door is not None
+    async with front_door._context.long_answers.turn(hamlet.id):
+        waiting = [
+            asyncio.create_task(call(server, hamlet, "POST", "register", include_subscribers=True))
+            for _ in range(MOST_LONG_WORK_OF_ONE)
+        ]
+        refused, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert [each.result()["status"] for each in refused] == [503]
+        assert await number_of(server, queues) == 0
+    assert sorted(each["status"] for each in await asyncio.gather(*waiting)) == [200] * (MOST_LONG_WORK_OF_ONE - 1) + [503]
 
 
 async def test_what_a_bot_stores_is_counted_in_characters_and_freed_again(

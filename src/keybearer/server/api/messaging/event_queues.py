@@ -62,9 +62,9 @@ async def register(call: Call) -> Answer:
         stream_typing=capabilities.get("stream_typing_notifications") is True,
     )
     idle_timeout = _idle_timeout(parameters)
-    queue = await event_queues.open_queue(call.context, call.caller, options, idle_timeout)
     turn = call.context.long_answers.turn(call.caller.account.person_id) if wishes.with_subscribers else nullcontext()
-    async with turn:
+    async with turn:  # first: somebody who is refused a turn should not have a queue
+        queue = await event_queues.open_queue(call.context, call.caller, options, idle_timeout)
         state = await gather(
             call.context,
             call.caller,
