@@ -26,10 +26,14 @@ class WatchedDatabase:
         self.write, self.lookup = database.write, database.lookup
         self.task: asyncio.Task[Any] | None = None
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        self.readers: list[Whose] = []
+        """For whom `task` has begun to read."""
 
     @asynccontextmanager
     async def read(self, whose: Whose = None) -> AsyncIterator[AsyncConnection]:
         """A transaction, as those of `Database`."""
+        if asyncio.current_task() is self.task:
+            self.readers.append(whose)
         async with self._database.read(whose) as connection:
             is_watched = False
 

@@ -81,3 +81,23 @@ async def test_a_poll_that_waited_reads_no_event_again_for_its_heartbeat(
     await hub.catch_up()
     assert [told["type"] for told in await poll] == ["heartbeat"]
     assert not has_read_log.is_set()
+
+
+async def test_what_a_poll_reads_takes_turns_of_the_person_behind_it_and_not_of_the_server(
+    server_on_each: InProcessServer, hamlet: Known
+) -> None:
+    server = server_on_each
+    bot = await server.add_bot(hamlet, "reader")
+    database = WatchedDatabase(server.context.database, "events")
+    hub = EventHub(cast("Database", database), server.context.ring, server.context.clock, heartbeat_every=0.1)
+    for account in (hamlet, bot):
+        queue = await queue_of(server, account)
+        await write(server, [NOBODY, account.id])
+        await hub.open()
+        database.task = asyncio.current_task()
+        told = await hub.poll(Caller(account.account), queue.id, -1, dont_block=True)
+        assert told
+        await hub.poll(Caller(account.account), queue.id, cast("int", told[-1]["id"]), dont_block=False)
+        database.task = None
+    assert len(database.readers) >= 4
+    assert set(database.readers) == {hamlet.id}

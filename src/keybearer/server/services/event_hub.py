@@ -16,6 +16,7 @@ from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Overloaded, Refused
 from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
+from keybearer.server.domain.fair_turns import Whose
 from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.services import event_tail
 from keybearer.server.services.authority import read_actor
@@ -180,15 +181,16 @@ class EventHub:
         position = self._seen
         await self.catch_up()
         queue, after, actor = await self._begin_poll(caller, queue_id, last_number)
+        whose = caller.account.person_id
         while True:
-            told, after = await self._events_after(queue, after)
+            told, after = await self._events_after(queue, after, whose)
             if told or dont_block or self._closed:
                 return self._without_hidden_tokens(actor, told)
             if after < self._seen:
                 continue
             # From here until the wait is set up nothing else runs, so nothing is missed.
             if not self._has_access_changed(caller, position):
-                answer = await self._wait(queue, after, actor.grant.expires_at)
+                answer = await self._wait(queue, after, whose, actor.grant.expires_at)
                 if answer is not None:
                     return self._without_hidden_tokens(actor, answer)
             position = self._seen
@@ -203,7 +205,7 @@ class EventHub:
     async def _begin_poll(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int, Actor]:
         """The queue, how far its client has read, and who polls. Records the poll."""
         now = self._clock()
-        async with self._database.read() as connection:
+        async with self._database.read(caller.account.person_id) as connection:
             queue = await event_log.find_queue(connection, queue_id)
             actor = await read_actor(connection, caller, now)
         noted = self._polls.get(queue_id)
@@ -219,13 +221,13 @@ class EventHub:
 
     async def _check_access(self, caller: Caller) -> Actor:
         """The caller as they are now. Raises Unauthenticated or NotPermitted if they may not continue."""
-        async with self._database.read() as connection:
+        async with self._database.read(caller.account.person_id) as connection:
             return await read_actor(connection, caller, self._clock())
 
-    async def _events_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
+    async def _events_after(self, queue: Queue, after: int, whose: Whose) -> tuple[list[WireEvent], int]:
         """The events for the queue after a position in the log, and the position up to which this looked."""
         while after < (kept_after := self._tail.after):  # earlier than what this worker keeps in memory
-            async with self._database.read() as connection:
+            async with self._database.read(whose) as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
                 (told,) = await visible(connection, self._ring, [RequestedEvents(queue, older.events)])
             read = older.events[-1].id if older.events else 0
@@ -236,7 +238,7 @@ class EventHub:
         asked, after = RequestedEvents(queue, self._tail.since(after)), max(after, self._seen)
         if not asked.found:
             return [], after
-        async with self._database.read() as connection:
+        async with self._database.read(whose) as connection:
             (told,) = await visible(connection, self._ring, [asked])
         return told, after
 
@@ -244,7 +246,7 @@ class EventHub:
         is_forgotten = position < self._tail.after
         return is_forgotten or any(stored.ends_polls_of(caller.id) for stored in self._tail.since(position))
 
-    async def _wait(self, queue: Queue, after: int, ends_at: datetime | None) -> list[WireEvent] | None:
+    async def _wait(self, queue: Queue, after: int, whose: Whose, ends_at: datetime | None) -> list[WireEvent] | None:
         """The next events for the queue. None if the poll must check again, for example because its key ends."""
         self.end_polls_of(queue.id)
         if queue.id not in self._waiting and len(self._waiting) >= self.most_polls:
@@ -260,7 +262,7 @@ class EventHub:
             if left < seconds:
                 return None
             await self._advance_past(after)
-            told, after = await self._events_after(queue, waiting.after)
+            told, after = await self._events_after(queue, waiting.after, whose)
             return told or [heartbeat(queue, after)]
         finally:
             if self._waiting.get(queue.id) is waiting:
