@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
+from typing import cast
 
 import httpx2
 import pytest
 
+from keybearer.secret import Secret
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.attempts import WINDOWS, AttemptKind
-from keybearer.server.domain.errors import Overloaded
-from keybearer.server.services import hashing
+from keybearer.server.domain.errors import Overloaded, Unauthenticated
+from keybearer.server.services import hashing, sessions
+from keybearer.server.services.context import Context
 from keybearer.server.services.hashing import Hasher
+from keybearer.server.storage.engine import Database
 from tests.in_process import ADDRESS, PASSWORD, InProcessServer, Known
+from tests.watched_database import WatchedDatabase
 
 ELSEWHERE = "203.0.113.9"
 ACCOUNTS = WINDOWS[AttemptKind.ACCOUNTS_OF_ADDRESS][0].most
@@ -147,3 +153,21 @@ async def test_a_key_is_checked_while_many_passwords_wait(server: InProcessServe
         assert (await server.client().get("/api/v1/users/me", auth=hamlet.auth)).status_code == 200
     assert not all(task.done() for task in signing_in)
     assert {answer.status_code for answer in await asyncio.gather(*signing_in)} == {200}
+
+
+async def test_what_a_stranger_makes_the_server_read_takes_turns_of_their_network(
+    server_on_each: InProcessServer,
+) -> None:
+    server, origin = server_on_each, RequestOrigin(ELSEWHERE, "test")
+    hamlet = await server.add_person("hamlet")
+    async with server.context.change(Caller(hamlet.account)) as change:
+        token = (await sessions.open_session(change, hamlet.account)).token
+    database = WatchedDatabase(server.context.database, "accounts")
+    context = Context(server.settings, cast("Database", database), server.context.ring)
+    database.task = asyncio.current_task()
+    assert await sessions.find_visitor(context, token, origin) is not None
+    assert await sessions.find_visitor(context, Secret("wrong"), origin) is None
+    with pytest.raises(Unauthenticated):
+        await sessions.authenticate(context, hamlet.email, Secret("wrong"), origin)
+    assert len(database.readers) >= 5
+    assert set(database.readers) == {ELSEWHERE}

@@ -102,7 +102,7 @@ async def trying_password(context: Context, email: str, origin: RequestOrigin) -
 
 async def _read_attempt(context: Context, subject: str, origin: RequestOrigin) -> PasswordAttempt:
     now: datetime = context.clock()
-    async with context.reading() as connection:
+    async with context.reading(origin) as connection:
         history = await attempts.find_history(connection, subject, origin.network, now)
     quota = _checked_quota(judge_password(history, now), context.metrics)
     return PasswordAttempt(subject, origin, history, quota, context.metrics)

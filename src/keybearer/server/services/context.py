@@ -158,9 +158,11 @@ class Context:
         raise StorageError("Bots changed owners faster than they could be locked", hint="Try again in a moment.")
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A consistent snapshot of the database, for the server itself."""
-        async with self.database.read() as connection:
+    async def reading(self, origin: RequestOrigin | None = None) -> AsyncIterator[AsyncConnection]:
+        """A consistent snapshot of the database, for the server itself. `origin` is where the request is from that
+        makes it look: then it waits with the others of that network, and nothing of the server's own waits behind them.
+        """
+        async with self.database.read((origin.network or None) if origin else None) as connection:
             yield connection
 
     @asynccontextmanager

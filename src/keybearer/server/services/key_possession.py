@@ -28,7 +28,7 @@ async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
     """
     async with context.change(None, origin=origin) as change:
         quota = await attempts.count(change, AttemptKind.KEY_REVOCATIONS, "", context.metrics)
-    async with context.reading() as connection:
+    async with context.reading(origin) as connection:
         found = await api_keys.find_by_text(connection, context.ring, key)
     if found is not None:
         async with context.change(
@@ -47,7 +47,7 @@ async def find(context: Context, key: Secret, origin: RequestOrigin) -> IssuedKe
     This is a use of the key, and of an ended key a late one: nobody can find out unnoticed whether a key is live. Its
     networks do not count, because the file may be for a program elsewhere.
     """
-    async with context.reading() as connection:
+    async with context.reading(origin) as connection:
         record = await api_keys.find_by_text(connection, context.ring, key)
         holder = None if record is None else await the_account(connection, None, record.account_id)
         realm = await the_realm(connection)

@@ -78,7 +78,7 @@ async def check(
     were too many, and Overloaded if too many wait to be checked.
     """
     async with attempts.trying_password(context, email, origin) as attempt:
-        async with context.reading() as connection:
+        async with context.reading(origin) as connection:
             stored = await accounts.password_hash(connection, 0 if account is None else account.id)
         refusal = refuse(await context.hasher.matches(password, stored))
         if refusal is not None:
@@ -209,7 +209,7 @@ async def check_chosen(context: Context, account: Account, origin: RequestOrigin
 
     Call it when the password that was given is right.
     """
-    async with context.reading() as connection:
+    async with context.reading(origin) as connection:
         if not await accounts.password_is_provisional(connection, account.id):
             return
     async with context.change(None, origin=origin, holding=[account.id]) as change:

@@ -73,7 +73,7 @@ async def authenticate(context: Context, email: str, password: Secret, origin: R
     address and for a wrong password, `USER_DEACTIVATED` only if the password is right. Also raises like
     `passwords.check`.
     """
-    async with context.reading() as connection:
+    async with context.reading(origin) as connection:
         realm = await the_realm(connection)
         account = await accounts.find_by_email(connection, realm.id, email)
     person = None if account is None or account.is_bot else account
@@ -154,7 +154,7 @@ async def open_session(change: Change, account: Account) -> SignedIn:
 async def find_visitor(context: Context, token: Secret, origin: RequestOrigin) -> Visitor | None:
     """The session with a cookie's token, and its account. None if it has ended or is unknown."""
     now = context.clock()
-    async with context.reading() as connection:
+    async with context.reading(origin) as connection:
         session = await sessions.find(connection, token, now)
         if session is None:
             return None

@@ -83,7 +83,7 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
         if moves:
             move = await _move(change, account, message, wanted)
     if move is not None:
-        await _tell_owners(context, move)
+        await _tell_owners(context, caller, move)
 
 
 def _check_unchanged(message: Message, digest: str | None) -> None:
@@ -269,7 +269,7 @@ async def _without_sight(
     return list(compress(account_ids, hidden))
 
 
-async def _tell_owners(context: Context, move: _Move) -> None:
+async def _tell_owners(context: Context, caller: Caller, move: _Move) -> None:
     """Tell the other accounts that have copies of moved messages, like the followers.
 
     Not in the transaction that moves them: to find these accounts, every copy of every moved message is read, and there
@@ -278,12 +278,12 @@ async def _tell_owners(context: Context, move: _Move) -> None:
     """
     owners: set[int] = set()
     for some in in_slices(move.moved_ids):
-        async with context.reading() as connection:
+        async with context.reading(caller.origin) as connection:
             owners |= await messages.find_owner_ids(connection, some)
     others = owners - move.followers
     if not others:
         return
-    async with context.change(None) as change:
+    async with context.change(None, origin=caller.origin) as change:
         connection = change.connection
         await take_turn(connection, "moving messages")
         places = await messages.find_places(connection, move.moved_ids)
