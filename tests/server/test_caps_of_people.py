@@ -79,7 +79,8 @@ async def test_a_registration_that_is_refused_because_too_many_wait_opens_no_que
         refused, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         assert [each.result()["status"] for each in refused] == [503]
         assert await number_of(server, queues) == 0
-    assert sorted(each["status"] for each in await asyncio.gather(*waiting)) == [200] * (MOST_LONG_WORK_OF_ONE - 1) + [503]
+    answers = await asyncio.gather(*waiting)
+    assert sorted(each["status"] for each in answers) == [200] * (MOST_LONG_WORK_OF_ONE - 1) + [503]
 
 
 async def test_what_a_bot_stores_is_counted_in_characters_and_freed_again(
