@@ -20,8 +20,8 @@ from keybearer.server.domain.messaging.uploads import Upload
 from keybearer.server.domain.visibility import Fact, holds, may_see_bot, may_see_channel, may_see_email
 from keybearer.server.storage import accounts, sight, visibility
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.messaging import channels, messages, uploads
-from keybearer.server.storage.messaging.messages import NewMessage
+from keybearer.server.storage.messaging import channels, new_messages, uploads
+from keybearer.server.storage.messaging.new_messages import NewMessage
 from keybearer.server.storage.messaging.tables import channels as channel_table
 from keybearer.server.storage.messaging.tables import messages as message_table
 from keybearer.server.storage.messaging.tables import uploads as upload_table
@@ -124,6 +124,7 @@ async def add_messages(
     places = [each.id for each in found.channels if each.realm_id == mine[0].realm_id]
     for place in [*places, None, *places, None, None]:
         pair = chance.sample(mine, 2)
+        ids = [each.id for each in pair]
         new = NewMessage(
             realm_id=mine[0].realm_id,
             sender_id=pair[0].id,
@@ -132,10 +133,10 @@ async def add_messages(
             sent_at=NOON,
             client="test",
             channel_id=place,
-            conversation_id=None if place else await messages.conversation_of(connection, [each.id for each in pair]),
+            conversation_id=None if place else await new_messages.conversation_of(connection, ids),
         )
         owners = chance.sample(mine, 4) if place else pair
-        message = await messages.add(connection, new, dict.fromkeys((each.id for each in owners), Flag(0)))
+        message = await new_messages.add(connection, new, dict.fromkeys((each.id for each in owners), Flag(0)))
         found.messages.append(message)
         found.copies |= {(each.id, message.id) for each in owners}
         upload = await uploads.add(

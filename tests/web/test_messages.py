@@ -14,8 +14,8 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.messages import Flag
 from keybearer.server.http.csrf import FIELD
 from keybearer.server.services.context import Context
-from keybearer.server.storage.messaging import messages
-from keybearer.server.storage.messaging.messages import NewMessage
+from keybearer.server.storage.messaging import new_messages
+from keybearer.server.storage.messaging.new_messages import NewMessage
 from tests.server_process import RunningServer
 from tests.web import chromium
 from tests.web.organization import GUEST, MEMBER, Organization
@@ -59,7 +59,7 @@ def say_much(
                     realm_id=sender.realm_id, sender_id=sender.id, content=text, rendered=f"<p>{text}</p>",
                     sent_at=change.now, client="test", channel_id=1, topic=topic,
                 )  # fmt: skip
-                await messages.add(change.connection, new, {} if to is None else {to.id: Flag(0)})
+                await new_messages.add(change.connection, new, {} if to is None else {to.id: Flag(0)})
 
     server.on_data(write)
 

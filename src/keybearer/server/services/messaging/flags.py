@@ -17,7 +17,7 @@ from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging.lookups import NOT_DELIVERED
 from keybearer.server.services.messaging.messages import Query, find_flags
 from keybearer.server.storage.dialect import take_turn
-from keybearer.server.storage.messaging import channels, marked_messages, messages
+from keybearer.server.storage.messaging import channels, marked_messages, messages, new_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: 
         # Messages of a channel that the account sees, but that were never sent to it: it gets copies so that it can
         # star them.
         missing = {*message_ids} - mine.keys()
-        await messages.deliver_late(change.connection, actor.id, missing, NOT_DELIVERED)
+        await new_messages.deliver_late(change.connection, actor.id, missing, NOT_DELIVERED)
         mine |= dict.fromkeys(missing, NOT_DELIVERED)
     is_added = op == "add"
     changed = [message_id for message_id, flags in mine.items() if (flag in flags) is not is_added]

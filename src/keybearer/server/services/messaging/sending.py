@@ -26,8 +26,8 @@ from keybearer.server.services.messaging.attachments import tell_linked
 from keybearer.server.services.messaging.lookups import find_channel, find_people, names_in
 from keybearer.server.services.messaging.markdown import Rendered, render_for
 from keybearer.server.storage import accounts
-from keybearer.server.storage.messaging import channels, messages, uploads, webhook_calls
-from keybearer.server.storage.messaging.messages import NewMessage
+from keybearer.server.storage.messaging import channels, new_messages, uploads, webhook_calls
+from keybearer.server.storage.messaging.new_messages import NewMessage
 from keybearer.server.storage.messaging.recipients import find_concerned
 
 _HUMAN_CLIENTS = {"zulipmobile", "zulipflutter", "zulipelectron", "zulipterminal", "snipe", "website", "ios", "android"}
@@ -128,7 +128,7 @@ async def _write(
         sent_at=change.now,
         client=client_name(change.origin.client),
         channel_id=place.channel.id if place.channel else None,
-        conversation_id=None if place.channel else await messages.conversation_of(connection, place.people_ids),
+        conversation_id=None if place.channel else await new_messages.conversation_of(connection, place.people_ids),
         topic=place.topic,
         has_link=rendered.has_link,
         has_image=rendered.has_image,
@@ -144,7 +144,7 @@ async def _write(
         flags[each] |= Flag.HAS_ALERT_WORD
     for each in flags.keys() & concerned.muting:
         flags[each] |= Flag.READ
-    message = await messages.add(connection, new, flags, recipient_ids=place.people_ids)
+    message = await new_messages.add(connection, new, flags, recipient_ids=place.people_ids)
     if place.channel is not None and place.channel.first_message_id is None:
         await channels.note_first_message(connection, place.channel.id, message.id)
     await uploads.attach(connection, message.id, upload_ids)
