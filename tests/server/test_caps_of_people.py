@@ -6,11 +6,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
 
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.limits import MOST_LONG_WORK_OF_ONE, Cap
 from keybearer.server.storage.messaging.bot_storage import stored_by_person
 from keybearer.server.storage.messaging.tables import alert_words, bot_storage, webhook_calls
+from keybearer.server.storage.messaging.webhook_calls import NOT_CALLED, add
 from keybearer.server.storage.tables import event_queues as queues
 from tests.in_process import InProcessServer, Known
 from tests.server.test_caps import add_rows, call, number_of
@@ -122,3 +124,24 @@ async def test_calls_that_wait_for_the_bots_of_one_owner_are_capped_and_people_a
         assert sent["status"] == 200
     await wait_for("Too many calls wait for your bots already")
     assert (await texts_of(hamlet))[-1] == "Failure! Bot is unavailable"
+
+
+async def test_calls_that_wait_for_one_bot_are_capped_and_leave_room_for_the_others(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    owner = await server.add_person("othello")
+    slow, quick = [await server.add_bot(owner, name, BotType.OUTGOING_WEBHOOK) for name in ("slow", "quick")]
+    bots = [slow.account, quick.account]
+    sent = await call(server, hamlet, "POST", "messages", type="direct", to=[owner.email], content="x")
+    row = {"bot_id": slow.id, "message_id": sent["id"], "trigger": "mention"}
+    later = server.context.clock() + timedelta(hours=1)
+    await add_rows(server, webhook_calls, [{**row, "next_attempt_at": later}] * Cap.WEBHOOK_CALLS_OF_BOT.most)
+
+    async with server.context.change(None) as change:
+        for _ in range(2):
+            await add(change.connection, bots, sent["id"], trigger="mention", at=later)
+        counted = select(webhook_calls.c.bot_id, webhook_calls.c.trigger, func.count()).group_by("bot_id", "trigger")
+        found = {(bot_id, trigger): number for bot_id, trigger, number in await change.connection.execute(counted)}
+
+    most = Cap.WEBHOOK_CALLS_OF_BOT.most
+    assert found == {(slow.id, "mention"): most, (slow.id, NOT_CALLED): 1, (quick.id, "mention"): 2}

@@ -147,6 +147,11 @@ class Cap(Enum):
         "characters that a person and their bots keep in `bot_storage`",
         "Request exceeds storage limit of you and your bots by {over} characters. The limit is {most} characters.",
     )
+    WEBHOOK_CALLS_OF_BOT = (
+        500,
+        "calls of an outgoing webhook that wait",
+        "The bot is not called. Its conversation is told that it is unavailable, and its owner is told why.",
+    )
     WEBHOOK_CALLS = (
         2000,
         "calls of outgoing webhooks that wait, for the bots of one owner",

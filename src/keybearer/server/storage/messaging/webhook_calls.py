@@ -40,16 +40,16 @@ async def add(
 ) -> None:
     """Call the webhooks of several bots with a message.
 
-    If too many calls wait for the bots of an owner, their other bots get one `NOT_CALLED` each.
+    A bot for which too many calls wait, or whose owner's bots have too many together, gets one `NOT_CALLED` instead.
     """
     if not bots:
         return
-    waiting = await _waiting(connection, {each.person_id for each in bots})
+    of_bot, of_owner = await _waiting(connection, {each.person_id for each in bots})
     told = await _told(connection, {each.id for each in bots})
     rows = []
     for bot in bots:
-        waiting[bot.person_id] += 1
-        is_called = waiting[bot.person_id] <= Cap.WEBHOOK_CALLS.most
+        of_owner[bot.person_id] += 1
+        is_called = of_bot[bot.id] < Cap.WEBHOOK_CALLS_OF_BOT.most and of_owner[bot.person_id] <= Cap.WEBHOOK_CALLS.most
         if is_called or bot.id not in told:
             kind = trigger if is_called else NOT_CALLED
             rows.append({"bot_id": bot.id, "message_id": message_id, "trigger": kind, "next_attempt_at": at})
@@ -57,16 +57,20 @@ async def add(
         await connection.execute(insert(webhook_calls), rows)
 
 
-async def _waiting(connection: AsyncConnection, owner_ids: Collection[int]) -> Counter[int]:
-    """How many calls wait for the bots of each of these owners."""
-    owner = _OWNER.label("owner_id")
+async def _waiting(connection: AsyncConnection, owner_ids: Collection[int]) -> tuple[Counter[int], Counter[int]]:
+    """How many calls wait for each bot of these owners, and for all bots of each owner."""
     statement = (
-        select(owner, func.count().label("number"))
+        select(accounts.c.id, _OWNER.label("owner_id"), func.count().label("number"))
         .select_from(accounts.join(webhook_calls, webhook_calls.c.bot_id == accounts.c.id))
         .where(among(accounts.c.bot_owner_id, owner_ids) | among(accounts.c.id, owner_ids))
-        .group_by(owner)
+        .group_by(accounts.c.id)
     )
-    return Counter({row.owner_id: row.number for row in await connection.execute(statement)})
+    of_bot: Counter[int] = Counter()
+    of_owner: Counter[int] = Counter()
+    for row in await connection.execute(statement):
+        of_bot[row.id] = row.number
+        of_owner[row.owner_id] += row.number
+    return of_bot, of_owner
 
 
 async def _told(connection: AsyncConnection, bot_ids: Collection[int]) -> set[int]:
