@@ -41,7 +41,7 @@ def measure(plan: Plan) -> list[Row]:
         before, begun = found.server.memory(), time.monotonic()
         running = [threads.submit(each.call_until, begun + seconds) for each in callers]
         while not all(each.done() for each in running):
-            time.sleep(min(60, seconds / 10))
+            time.sleep(min(60, max(0.1, begun + seconds - time.monotonic())))
             minutes, growth = (time.monotonic() - begun) / 60, found.server.memory() - before
             print(f"mixed: {growth:.1f} MB after {minutes:.1f} minutes", file=sys.stderr, flush=True)
         calls = sum(each.result() for each in running)
@@ -69,7 +69,7 @@ class _Caller:
         """Call at a steady pace. Returns the number of calls."""
         kinds, weights = zip(*_KINDS, strict=True)
         made, due = 0, time.monotonic()
-        while due < end:
+        while time.monotonic() < end:
             time.sleep(max(0.0, due - time.monotonic()))
             self.connection.credential = self.chance.choice(self.people)
             self.chance.choices(kinds, weights)[0](self)
