@@ -431,6 +431,27 @@ async def test_on_sqlite_changes_of_many_rows_run_in_a_thread(sqlite_url: str) -
         counted = update(event_counter).values(last_id=event_counter.c.last_id + func.note_thread())
         for statement in (counted, changing_many(counted)):
             await connection.execute(statement)
+        text_of_change = str(change).replace(":ids", "?")
+        for many in (1, 1000):
+            await connection.ask(text_of_change, [json.dumps(list(range(1, many + 1)))])
     await database.close()
     here = threading.get_ident()
-    assert [each == here for each in threads] == [True, False, True, False]
+    assert [each == here for each in threads] == [True, False, True, False, True, False]
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+async def test_on_sqlite_a_slow_query_that_begins_with_its_parts_moves_to_a_thread(
+    sqlite_url: str, is_direct: bool
+) -> None:
+    database = await Database.open(sqlite_url)
+    threads: set[int] = set()
+    query = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) "
+        "SELECT count(note_thread()) FROM n"
+    )
+    async with database.read() as connection:
+        assert isinstance(connection, InlineConnection)
+        connection.raw.create_function("note_thread", 0, lambda: threads.add(threading.get_ident()))
+        await (connection.ask(query, []) if is_direct else connection.exec_driver_sql(query))
+    await database.close()
+    assert threads - {threading.get_ident()}

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
+from functools import lru_cache
 from typing import Any, TypeVar, final
 
 from sqlalchemy import create_engine
@@ -85,6 +87,15 @@ def _changes_many(statement: str, parameters: Any) -> bool:  # noqa: ANN401  as 
     )
 
 
+@lru_cache(maxsize=COMPILED_STATEMENTS)
+def _only_reads(statement: str) -> bool:
+    """Whether a statement is a SELECT, which may begin with WITH."""
+    return statement.startswith("SELECT") or (statement.startswith("WITH") and not _CHANGES.search(statement))
+
+
+_CHANGES = re.compile(r"\b(INSERT|UPDATE|DELETE|REPLACE)\b")
+
+
 def _took_long(rows: Sequence[Any], began: float) -> bool:
     """Whether other work should get a turn after a statement: it found many rows, or took some milliseconds."""
     return len(rows) >= AT_ONCE or time.monotonic() - began > LONGEST
@@ -116,7 +127,7 @@ class _Cursor(sqlite3.Cursor):
             return self
         began = time.monotonic()
         # Only for a SELECT: stopping any other statement would roll back the whole transaction.
-        if connection.is_hurried and statement.startswith("SELECT"):
+        if connection.is_hurried and _only_reads(statement):
             connection.stop_at = time.monotonic() + SHORT
         try:
             self._execute(statement, parameters)
@@ -247,9 +258,11 @@ class InlineConnection(DirectConnection):
     async def ask(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         self.tell_listeners(statement, parameters)
         raw, began = self.raw, time.monotonic()
-        if statement.startswith("SELECT"):
+        if _only_reads(statement):
             raw.stop_at = began + SHORT
         try:
+            if _changes_many(statement, parameters):
+                return await in_thread(lambda: raw.execute(statement, parameters).fetchall())
             rows = raw.execute(statement, parameters).fetchall()
             if _took_long(rows, began):
                 raw.stop_at = math.inf
