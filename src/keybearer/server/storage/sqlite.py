@@ -36,7 +36,7 @@ SMALL_LOOKUP = 32
 """How many values a look-up asks for with a statement of just that size. Larger sizes are powers of two, whose last
 places repeat the last value, so that the statements that stay prepared are few.
 """
-LOOKUP_CACHE = 12 * 1024
+LOOKUP_CACHE = 8 * 1024
 """Kibibytes of the file that a look-up caches. SQLite's default of 2 MiB holds the index of some thousand keys."""
 LOOKUP_TIMEOUT = 0.5
 """Seconds that the event loop waits while SQLite repairs the file after a crash. It waits for nothing else."""
