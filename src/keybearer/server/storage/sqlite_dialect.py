@@ -15,7 +15,6 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
-from functools import lru_cache
 from typing import Any, TypeVar, final
 
 from sqlalchemy import create_engine
@@ -87,9 +86,9 @@ def _changes_many(statement: str, parameters: Any) -> bool:  # noqa: ANN401  as 
     )
 
 
-@lru_cache(maxsize=COMPILED_STATEMENTS)
 def _only_reads(statement: str) -> bool:
     """Whether a statement is a SELECT, which may begin with WITH."""
+    # Not cached: what narrows ask has no end, and the texts would fill the memory.
     return statement.startswith("SELECT") or (statement.startswith("WITH") and not _CHANGES.search(statement))
 
 
