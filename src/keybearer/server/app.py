@@ -39,6 +39,7 @@ from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
 from keybearer.server.storage.verification import KeyVerifier
 from keybearer.server.web.door import PagesDoor
+from keybearer.server.web.rendering import load_templates
 
 
 class Application:
@@ -105,6 +106,7 @@ class Application:
                 measure_regularly(context),
                 hub.run(),
                 hub.note_regularly(),
+                load_templates(),
             ):
                 yield
                 self.end_polls()

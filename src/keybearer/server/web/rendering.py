@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
@@ -13,6 +14,10 @@ from keybearer.server.web.clients import client_name
 from keybearer.server.web.wording import code_spans, counted, group_words, scope_words
 
 GROUP_LENGTH = 4
+
+AFTER_START = 1.0
+BETWEEN = 0.02
+"""Seconds before the first template is loaded, and between two of them."""
 
 
 def grouped(key: str) -> list[str]:
@@ -63,6 +68,17 @@ def _environment() -> Environment:
     )
     environment.globals["asset"] = load_assets().url
     return environment
+
+
+async def load_templates() -> None:
+    """Load all templates, one after another, soon after the server's start. Otherwise the first page of each kind
+    would parse its own while all other requests of the worker wait.
+    """
+    await asyncio.sleep(AFTER_START)
+    environment = _environment()
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+        await asyncio.sleep(BETWEEN)
 
 
 def render(template: str, values: Mapping[str, object]) -> str:

@@ -25,7 +25,7 @@ async def show(visit: Visit) -> Response:
     found = await bot_messages.look(
         visit.context, visit.caller, visit.id("bot_id"), part, before=visit.number("before"), limit=PER_PAGE
     )
-    items = items_of(found.copies, found.directory, found.bot, visit.context.clock())
+    items = await items_of(found.copies, found.directory, found.bot, visit.context.clock())
     return visit.render(
         "messages/bot.html",
         bot=found.bot,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +12,11 @@ from markupsafe import Markup
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.messages import Copy, Directory, Message, check_may_rewrite
+from keybearer.server.domain.pacing import paced
+from keybearer.server.services.messaging.places import NAMES_SHOWN, conversation_of
 from keybearer.server.web.messaging.content import emoji_text, shown_html
-from keybearer.server.web.messaging.places import Place, topic_words
+from keybearer.server.web.messaging.places import Place, conversation_place, topic_words
+from keybearer.server.web.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,9 @@ class Item:
     version: str
 
 
-def items_of(copies: Iterable[Copy], directory: Directory, reader: Account, now: datetime) -> list[Item]:
+async def items_of(copies: Iterable[Copy], directory: Directory, reader: Account, now: datetime) -> list[Item]:
     """These messages for their reader: a person, or a bot that is read by its owner."""
-    return [_item(copy, directory, reader, now) for copy in copies]
+    return await paced(lambda copy: _item(copy, directory, reader, now), copies)
 
 
 def _item(copy: Copy, directory: Directory, reader: Account, now: datetime) -> Item:
@@ -69,36 +72,38 @@ def _item(copy: Copy, directory: Directory, reader: Account, now: datetime) -> I
 def _place(message: Message, reader: Account) -> Place:
     if message.channel_id is not None:
         return Place(message.channel_id, message.topic)
-    return Place(people=tuple(each for each in message.recipient_ids if each != reader.id) or (reader.id,))
+    return conversation_place(conversation_of(message.conversation_id or 0, message.recipient_ids, reader.id))
 
 
 def _place_words(message: Message, place: Place, directory: Directory) -> str:
     if message.channel_id is not None:
         return f"#{directory.channel_names[message.channel_id]} › {topic_words(message.topic)}"
-    return f"Direct message with {names_of(directory.accounts[each] for each in place.people)}"
+    return f"Direct message with {names_of(place.people, directory.accounts)}"
 
 
-def names_of(people: Iterable[Account]) -> str:
-    """`Ada, Milan and Greta`."""
-    names = [person.full_name for person in people]
+def names_of(ids: Sequence[int], accounts: Mapping[int, Account]) -> str:
+    """`Ada, Milan and Greta`, or the first names and `4,990 others`. `accounts` holds those whose names are shown."""
+    names = [accounts[each].full_name for each in ids[:NAMES_SHOWN]]
+    if len(ids) > NAMES_SHOWN:
+        names.append(counted(len(ids) - NAMES_SHOWN, "other"))
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _chips(copy: Copy, directory: Directory, reader: Account) -> list[Chip]:
     """One chip for each emoji, in the order in which they were added."""
-    by_emoji: dict[tuple[str, str], list[Account]] = {}
+    by_emoji: dict[tuple[str, str], list[int]] = {}
     names: dict[tuple[str, str], str] = {}
     for reaction in copy.reactions:
         key = (reaction.kind, reaction.emoji_code)
-        by_emoji.setdefault(key, []).append(directory.accounts[reaction.account_id])
+        by_emoji.setdefault(key, []).append(reaction.account_id)
         names.setdefault(key, reaction.emoji_name)
     return [
         Chip(
             name=names[key],
             text=emoji_text(key[1], names[key]),
-            people=names_of(people),
+            people=names_of(people, directory.accounts),
             count=len(people),
-            is_mine=any(person.id == reader.id for person in people),
+            is_mine=reader.id in people,
         )
         for key, people in by_emoji.items()
     ]

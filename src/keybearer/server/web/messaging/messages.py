@@ -14,11 +14,20 @@ from keybearer.server.services.messaging import emoji, message_changes, messages
 from keybearer.server.services.messaging.message_changes import MessageChange
 from keybearer.server.services.messaging.messages import Query
 from keybearer.server.services.messaging.places import Places
-from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
+from keybearer.server.services.messaging.sending import Draft
 from keybearer.server.web.choices import choose_which
 from keybearer.server.web.messaging.content import emoji_text
 from keybearer.server.web.messaging.items import items_of, names_of
-from keybearer.server.web.messaging.places import NO_PLACE, PAGE, Place, read_place, read_target, topic_words
+from keybearer.server.web.messaging.places import (
+    NO_PLACE,
+    PAGE,
+    Place,
+    conversation_place,
+    read_place,
+    read_recipient,
+    topic_words,
+    with_people,
+)
 from keybearer.server.web.messaging.recipients import find_recipients, recipient_named
 from keybearer.server.web.visit import Visit, safe_path
 
@@ -44,7 +53,7 @@ class PagePart:
 
 async def show(visit: Visit) -> Response:
     """The messages of a place."""
-    return await _page(visit, read_place(visit.query), _read_part(visit))
+    return await _page(visit, await with_people(visit, read_place(visit.query)), _read_part(visit))
 
 
 def _read_part(visit: Visit) -> PagePart:
@@ -57,7 +66,7 @@ def _read_part(visit: Visit) -> PagePart:
 async def _page(visit: Visit, place: Place, part: PagePart, refusal: Refused | None = None) -> Response:
     found = await _find(visit, place, part)
     known = await places.find(visit.context, visit.caller, channel_id=place.channel_id, people_ids=place.people)
-    items = items_of(found.copies, found.directory, visit.caller.account, visit.context.clock())
+    items = await items_of(found.copies, found.directory, visit.caller.account, visit.context.clock())
     first, last = (items[0].message.id, items[-1].message.id) if items else (None, None)
     return visit.render_form(
         "messages/show.html",
@@ -74,8 +83,9 @@ async def _page(visit: Visit, place: Place, part: PagePart, refusal: Refused | N
         often=[(name, emoji_text(emoji.code_of(name) or "", name)) for name in OFTEN],
         values=visit.form,
         Place=Place,
+        conversation_place=conversation_place,
         topic_words=topic_words,
-        people_words=lambda ids: names_of(known.people[each] for each in ids),
+        people_words=lambda ids: names_of(ids, known.people),
     )
 
 
@@ -104,7 +114,7 @@ def _title(place: Place, known: Places) -> str:
         name = f"#{known.channel.name}"
         return name if place.topic is None else f"{name} › {topic_words(place.topic)}"
     if place.people:
-        return names_of(known.people[each] for each in place.people)
+        return names_of(place.people, known.people)
     return "Sent by you" if place.is_sent else "Messages"
 
 
@@ -126,16 +136,16 @@ def _path(place: Place, part: PagePart) -> str:
 
 async def send(visit: Visit) -> Response:
     """Send a message from the form below those of a place."""
-    place = read_place(visit.query)
+    place = await with_people(visit, read_place(visit.query))
     try:
-        place, to = read_target(visit.text("to"), visit.text("topic"))
-        return await _send(visit, place, to)
+        place = await with_people(visit, read_recipient(visit.text("to"), visit.text("topic")))
+        return await _send(visit, place)
     except Refused as refusal:
         return await _page(visit, place, PagePart(), refusal)
 
 
-async def _send(visit: Visit, place: Place, to: ToChannel | ToPeople) -> Response:
-    draft = Draft(to, visit.form.get("content", ""), read_by_sender=True)
+async def _send(visit: Visit, place: Place) -> Response:
+    draft = Draft(place.recipient, visit.form.get("content", ""), read_by_sender=True)
     message_id = await sending.send(visit.context, visit.caller, draft)
     copy, _ = await messages.find_one(visit.context, visit.caller, message_id)
     if place.channel_id is not None:
@@ -168,7 +178,7 @@ async def send_new(visit: Visit) -> Response:
         to = await recipient_named(visit, named) if named else visit.text("to")
         if to is None:
             return await _form(visit, is_unclear=True)
-        return await _send(visit, *read_target(to, visit.text("topic")))
+        return await _send(visit, await with_people(visit, read_recipient(to, visit.text("topic"))))
     except Refused as refusal:
         return await _form(visit, refusal)
 
@@ -180,7 +190,7 @@ async def show_edit(visit: Visit) -> Response:
 
 async def _edit(visit: Visit, refusal: Refused | None = None) -> Response:
     copy, directory = await messages.find_one(visit.context, visit.caller, visit.id("message_id"))
-    (item,) = items_of([copy], directory, visit.caller.account, visit.context.clock())
+    (item,) = await items_of([copy], directory, visit.caller.account, visit.context.clock())
     back = safe_path(visit.form.get("back") or visit.query.get("back", ""), item.place.path)
     content = visit.form.get("content", copy.message.content)
     return visit.render_form("messages/edit.html", refusal, item=item, content=content, back=back)

@@ -9,22 +9,31 @@ from urllib.parse import urlencode
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.messages import NO_TOPIC, TOPIC_MAX_LENGTH
 from keybearer.server.domain.messaging.narrows import Term
+from keybearer.server.services.messaging import places
+from keybearer.server.services.messaging.places import Conversation
 from keybearer.server.services.messaging.sending import ToChannel, ToPeople
+from keybearer.server.web.visit import Visit
 
 PAGE = "/messages/"
 NO_PLACE = "No such channel or conversation"
+NO_RECIPIENT = "Choose a channel or somebody to write to."
 MOST_PEOPLE = 50
-"""People of a conversation that a URL can name."""
+"""Other people of a conversation that a URL names. A conversation of more is named by its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A part of the messages. `topic` requires a channel. None means all its topics."""
+    """A part of the messages. `topic` requires a channel. None means all its topics.
+
+    `people` are the other people of a conversation. `conversation_id` is set only for a conversation of so many people
+    that its URL names its id instead.
+    """
 
     channel_id: int | None = None
     topic: str | None = None
     people: tuple[int, ...] = ()
     is_sent: bool = False
+    conversation_id: int | None = None
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -41,6 +50,8 @@ class Place:
         """The place as a value in the form for a message. Empty if a message needs another place."""
         if self.channel_id is not None:
             return f"channel:{self.channel_id}"
+        if self.conversation_id is not None:
+            return f"conversation:{self.conversation_id}"
         return f"people:{','.join(map(str, self.people))}" if self.people else ""
 
     @property
@@ -51,11 +62,28 @@ class Place:
             query["channel"] = self.channel_id
             if self.topic is not None:
                 query["topic"] = self.topic
+        elif self.conversation_id is not None:
+            query["conversation"] = self.conversation_id
         elif self.people:
             query["with"] = ",".join(map(str, self.people))
         elif self.is_sent:
             query["sent"] = "yes"
         return f"{PAGE}?{urlencode(query, safe=',')}" if query else PAGE
+
+    @property
+    def recipient(self) -> ToChannel | ToPeople:
+        """Where a message is sent that is written here. Raises Refused if a message needs another place."""
+        if self.channel_id is not None:
+            return ToChannel(self.channel_id, self.topic or "")
+        if self.people:
+            return ToPeople(self.people)
+        raise Refused(NO_RECIPIENT)
+
+
+def conversation_place(conversation: Conversation) -> Place:
+    """The place of a conversation."""
+    is_named_by_id = len(conversation.others) > MOST_PEOPLE
+    return Place(people=conversation.others, conversation_id=conversation.id if is_named_by_id else None)
 
 
 def topic_words(topic: str) -> str:
@@ -64,25 +92,39 @@ def topic_words(topic: str) -> str:
 
 
 def read_place(query: Mapping[str, str]) -> Place:
-    """The place that a URL names. Raises Refused if the URL is not valid."""
+    """The place that a URL names, without the people of a conversation that it names by its id. Raises Refused if the
+    URL is not valid.
+    """
     if "channel" in query:
         topic = query.get("topic")
         return Place(_number(query["channel"]), None if topic is None else topic[:TOPIC_MAX_LENGTH])
+    if "conversation" in query:
+        return Place(conversation_id=_number(query["conversation"]))
     if "with" in query:
         return Place(people=_people(query["with"]))
     return Place(is_sent="sent" in query)
 
 
-def read_target(to: str, topic: str) -> tuple[Place, ToChannel | ToPeople]:
-    """The place to which a form's message is sent. Raises Refused if none was chosen."""
+def read_recipient(to: str, topic: str) -> Place:
+    """The place to which a form's message is sent, as `read_place` gives it. Raises Refused if none was chosen."""
     kind, _, ids = to.partition(":")
     if kind == "channel":
-        channel_id = _number(ids)
-        return Place(channel_id, topic), ToChannel(channel_id, topic)
+        return Place(_number(ids), topic)
+    if kind == "conversation":
+        return Place(conversation_id=_number(ids))
     if kind == "people":
-        people = _people(ids)
-        return Place(people=people), ToPeople(people)
-    raise Refused("Choose a channel or somebody to write to.")
+        return Place(people=_people(ids))
+    raise Refused(NO_RECIPIENT)
+
+
+async def with_people(visit: Visit, place: Place) -> Place:
+    """The place with the people of its conversation. Raises Refused if the visitor is not one of them."""
+    if place.conversation_id is None:
+        return place
+    conversation = await places.find_conversation(visit.context, visit.caller, place.conversation_id)
+    if conversation is None:
+        raise Refused(NO_PLACE)
+    return conversation_place(conversation)
 
 
 def _people(text: str) -> tuple[int, ...]:

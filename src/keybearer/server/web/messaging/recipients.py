@@ -14,8 +14,7 @@ from keybearer.server.services import profiles
 from keybearer.server.services.messaging import places
 from keybearer.server.services.messaging.places import Places
 from keybearer.server.web.choices import find_choices
-from keybearer.server.web.messaging.items import names_of
-from keybearer.server.web.messaging.places import Place, read_target
+from keybearer.server.web.messaging.places import Place, read_recipient
 from keybearer.server.web.visit import Visit
 
 SIGN = "#"
@@ -66,15 +65,18 @@ async def _matching_channels(visit: Visit, text: str) -> Sequence[Channel]:
 def _read(chosen: str) -> Place:
     """The place that was chosen before. All messages, if it is none."""
     try:
-        return read_target(chosen, "")[0]
+        return read_recipient(chosen, "")
     except Refused:
         return Place()
 
 
 def _suggestions(known: Places) -> Sequence[str]:
     """Names of channels and people that the visitor probably writes to."""
-    people = [known.people[each] for ids in known.conversations if len(ids) == 1 for each in ids]
-    return [*(f"{SIGN}{each.name}" for each in known.channels[:PER_PAGE]), *(names_of([each]) for each in people)]
+    single = [one.others[0] for one in known.conversations if len(one.others) == 1]
+    return [
+        *(f"{SIGN}{each.name}" for each in known.channels[:PER_PAGE]),
+        *(known.people[each].full_name for each in single),
+    ]
 
 
 async def recipient_named(visit: Visit, text: str) -> str | None:
