@@ -56,10 +56,11 @@ class _Ending(NamedTuple):
     @classmethod
     def starting(cls, start: ColumnElement[bool]) -> _Ending:
         ended = _with_all_created(start)
-        sent_with = delete(links).where(links.c.created_with.in_(select(ended.c.id)))
+        sent_with = select(links.c.id).where(links.c.created_with.in_(select(ended.c.id)))
         return cls(_doomed(start), Prepared(sent_with))
 
 
+_DELETED = Prepared(delete(links).where(among_given(links.c.id, "ids")))
 _WITH_KEYS = _Ending.starting(_KEYS)
 _WITH_ACCOUNT = _Ending.starting(_OF_ACCOUNT)
 _REVOKED = Prepared(
@@ -182,7 +183,10 @@ async def _revoke(
     """This erases the sealed texts too. The digests stay, so that the keys are still recognised."""
     found = await paced(from_columns, await ending.keys.records(connection, start=start))
     if any(not record.is_account_key for record in found):  # only named keys have invitations that end with them
-        await ending.invitations.run(connection, start=start)
+        # Not one statement: SQLite could not stop it, however many keys it goes through.
+        sent = await ending.invitations.values(connection, start=start)
+        if sent:
+            await _DELETED.run(connection, ids=sent)
     await _REVOKED.run(connection, ids=[record.id for record in found], at=at, by=by)
     return [record for record in found if not record.grant.has_ended(at)]
 
