@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,9 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.named_keys import NewKey
 from keybearer.server.services import named_keys
 from keybearer.server.services.context import Context
+from keybearer.server.services.messaging.sending import Draft, ToPeople, send
+from keybearer.server.storage import accounts
+from keybearer.server.web.messaging.places import MOST_PEOPLE
 from tests.server.crowd import add_crowd
 from tests.server_process import RunningServer, running_server
 from tests.web.looks import show
@@ -34,6 +38,9 @@ def organization(server: RunningServer) -> Organization:
     async def crowd(context: Context) -> None:
         key = await named_keys.create(context, Caller(populated.owner), NewKey("Parent"))
         await add_crowd(context, populated.owner, key.record.id, COUNT)
+        async with context.reading() as connection:
+            people = (await accounts.find_active_ids(connection, populated.owner.realm_id))[: MOST_PEOPLE + 20]
+        await send(context, Caller(populated.owner), Draft(ToPeople(tuple(people)), "A word to all of you"))
 
     server.on_data(crowd)
     return populated
@@ -143,6 +150,20 @@ def test_a_channel_among_many_is_written_to_by_its_name(
     tab.get_by_label("Message", exact=True).fill("They have pages now")
     tab.get_by_role("button", name="Send").click()
     expect(tab.get_by_role("heading", name="#general › lists")).to_be_visible()
+
+
+def test_a_conversation_of_many_people_is_read_and_answered(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    tab.goto(f"{server.site}/messages/")
+    tab.get_by_role("navigation", name="Channels and conversations", exact=True).get_by_role(
+        "link", name=re.compile(r"and \d+ others$")
+    ).click()
+    expect(tab.locator(".message").first).to_contain_text("A word to all of you")
+    tab.get_by_label("Message", exact=True).fill("An answer to all of you")
+    tab.get_by_role("button", name="Send").click()
+    expect(tab.locator(".message", has_text="An answer to all of you")).to_be_visible()
+    assert show(tab, "many-in-a-conversation") == []
 
 
 def test_a_bot_gets_another_owner_among_many(tab: Page, server: RunningServer, organization: Organization) -> None:

@@ -15,8 +15,8 @@ from keybearer.server.storage.messaging import channel_pages, channels, conversa
 MOST_CHANNELS = 200
 MOST_TOPICS = 50
 MOST_CONVERSATIONS = 20
-NAMES_SHOWN = 10
-"""People of a conversation whose names a page shows. Of the others it shows the number."""
+NAMES_SHOWN = 5
+"""People of a conversation whose names a page shows. Of the others it shows the number, unless it is only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,14 @@ async def find(
         names = () if channel is None else await topics.find_all(connection, channel.id, limit=MOST_TOPICS)
         found = await conversations.find_newest(connection, account.id, limit=MOST_CONVERSATIONS)
         listed = [conversation_of(number, members, account.id) for number, members in found]
-        named = (*people_ids[:NAMES_SHOWN], *(each for one in listed for each in one.others[:NAMES_SHOWN]))
+        named = (*shown_by_name(people_ids), *(each for one in listed for each in shown_by_name(one.others)))
         people = await accounts.find_by_ids(connection, set(named))
     return Places(shown, count - len(shown), channel, [topic for topic, _ in names], listed, people)
+
+
+def shown_by_name(people_ids: Sequence[int]) -> Sequence[int]:
+    """Those of several people whose names a page shows."""
+    return people_ids if len(people_ids) <= NAMES_SHOWN + 1 else people_ids[:NAMES_SHOWN]
 
 
 def conversation_of(conversation_id: int, members: Sequence[int], reader_id: int) -> Conversation:

@@ -13,7 +13,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.messages import Copy, Directory, Message, check_may_rewrite
 from keybearer.server.domain.pacing import paced
-from keybearer.server.services.messaging.places import NAMES_SHOWN, conversation_of
+from keybearer.server.services.messaging.places import conversation_of, shown_by_name
 from keybearer.server.web.messaging.content import emoji_text, shown_html
 from keybearer.server.web.messaging.places import Place, conversation_place, topic_words
 from keybearer.server.web.wording import counted
@@ -82,10 +82,11 @@ def _place_words(message: Message, place: Place, directory: Directory) -> str:
 
 
 def names_of(ids: Sequence[int], accounts: Mapping[int, Account]) -> str:
-    """`Ada, Milan and Greta`, or the first names and `4,990 others`. `accounts` holds those whose names are shown."""
-    names = [accounts[each].full_name for each in ids[:NAMES_SHOWN]]
-    if len(ids) > NAMES_SHOWN:
-        names.append(counted(len(ids) - NAMES_SHOWN, "other"))
+    """`Ada, Milan and Greta`, or the first names `and 64 others`. `accounts` holds those whose names are shown."""
+    shown = shown_by_name(ids)
+    names = [accounts[each].full_name for each in shown]
+    if len(ids) > len(shown):
+        names.append(counted(len(ids) - len(shown), "other"))
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
