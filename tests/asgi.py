@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import httpx2
 from starlette.types import Message, Receive, Scope, Send
 
-from tests.in_process import ADDRESS, SITE
+from tests.in_process import ADDRESS, SITE, InProcessServer, Known
 
 Headers = Mapping[str, str]
 ASGI = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
@@ -162,3 +162,12 @@ async def ask_raw(app: ASGI, scope: Mapping[str, Any], body: bytes = b"") -> Ans
 def form(fields: Mapping[str, str]) -> bytes:
     """The body of a plain form."""
     return urlencode(fields).encode()
+
+
+async def call(server: InProcessServer, who: Known, method: str, path: str, **fields: object) -> Answer:
+    """The answer to a call of the wire with somebody's key. Fields other than texts are sent as JSON."""
+    texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in fields.items()}
+    headers = {**by_key(who.auth), "content-type": FORM_TYPE}
+    if method == "GET":
+        return await ask(server.app, method, f"/api/v1/{path}?{urlencode(texts)}", headers)
+    return await ask(server.app, method, f"/api/v1/{path}", headers, form(texts))

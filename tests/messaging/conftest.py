@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from keybearer.testing import Participant, Server, running_server
 from tests.databases import DIALECTS, PostgreSQLServer
+from tests.in_process import InProcessServer, prepared, serving
 
 ON_POSTGRESQL_IN_EVERY_RUN = (
     "test_visibility", "test_private_channels", "test_planted", "test_races", "test_lists", "test_statements",
@@ -44,6 +47,13 @@ def play(request: pytest.FixtureRequest) -> Iterator[Play]:
     with running_server(database_url=url) as server:
         hamlet, cordelia = server.add_person("Hamlet Prince"), server.add_person("Cordelia Lear")
         yield Play(server, server.owner, hamlet, cordelia, server.add_bot("Yorick", owner=hamlet))
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
+    """A server in the process for one test, which may make many calls."""
+    async with serving(prepared(tmp_path / "data", database_url=database_url, api_limit="100000/minute")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import delete, insert, literal, select, update
 
 from keybearer.server.domain.accounts import EmailVisibility, Role
@@ -34,8 +31,8 @@ from keybearer.server.storage.messaging.tables import (
     subscriptions,
 )
 from keybearer.server.storage.tables import accounts
-from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
-from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.asgi import Answer, call
+from tests.in_process import InProcessServer, Known
 from tests.statements import counting
 from tests.steps import most_steps_at_once
 
@@ -47,20 +44,6 @@ FEW = 6 * MANY
 """Steps that a piece of work may take, where shaping each item of a list takes dozens."""
 VERY_FEW = 2 * MANY
 """The same where shaping an item takes a few."""
-
-
-@pytest_asyncio.fixture
-async def server(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
-    async with serving(prepared(tmp_path / "data", database_url=database_url, api_limit="100000/minute")) as server:
-        yield server
-
-
-async def call(server: InProcessServer, who: Known, method: str, path: str, **fields: object) -> Answer:
-    texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in fields.items()}
-    headers = {**by_key(who.auth), "content-type": FORM_TYPE}
-    if method == "GET":
-        return await ask(server.app, method, f"/api/v1/{path}?{urlencode(texts)}", headers)
-    return await ask(server.app, method, f"/api/v1/{path}", headers, form(texts))
 
 
 async def page(server: InProcessServer, who: Known, **fields: object) -> dict[str, Any]:

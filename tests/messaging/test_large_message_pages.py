@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
-
-import pytest_asyncio
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.services.messaging.places import NAMES_SHOWN
 from keybearer.server.services.messaging.sending import Draft, ToPeople, send
 from keybearer.server.web.messaging.places import MOST_PEOPLE
 from tests.asgi import FORM_TYPE, Answer, ask, by_session, form
-from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.in_process import InProcessServer, Known
 from tests.steps import most_steps_at_once
 
 OTHERS = MOST_PEOPLE + 10
@@ -37,12 +33,6 @@ class Reader:
 
     async def write(self, *people: int, text: str = "text") -> int:
         return await send(self.server.context, Caller(self.who.account), Draft(ToPeople((self.who.id, *people)), text))
-
-
-@pytest_asyncio.fixture
-async def server(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
-    async with serving(prepared(tmp_path / "data", database_url=database_url)) as server:
-        yield server
 
 
 async def reader(server: InProcessServer, name: str) -> Reader:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-import pytest_asyncio
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.limits import MOST_TEXT, Cap
@@ -19,25 +15,11 @@ from keybearer.server.domain.messaging.narrows import MOST_WORDS, SEARCH_MAX_LEN
 from keybearer.server.services.messaging import subscriptions
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
 from keybearer.server.services.messaging.subscriptions import NewChannel
-from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
-from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.asgi import call
+from tests.in_process import InProcessServer, Known
 from tests.server.shapes import TEXTS
 
 LONGEST = ("word *stress* " * 1000)[:CONTENT_MAX_LENGTH]
-
-
-@pytest_asyncio.fixture
-async def server(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
-    async with serving(prepared(tmp_path / "data", database_url=database_url, api_limit="100000/minute")) as server:
-        yield server
-
-
-async def call(server: InProcessServer, who: Known, method: str, path: str, **fields: object) -> Answer:
-    texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in fields.items()}
-    headers = {**by_key(who.auth), "content-type": FORM_TYPE}
-    if method == "GET":
-        return await ask(server.app, method, f"/api/v1/{path}?{urlencode(texts)}", headers)
-    return await ask(server.app, method, f"/api/v1/{path}", headers, form(texts))
 
 
 async def found(server: InProcessServer, who: Known, **fields: object) -> dict[str, Any]:

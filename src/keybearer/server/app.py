@@ -46,14 +46,20 @@ class Application:
     """The ASGI application. Its parts are opened when the server starts it and closed when the server stops."""
 
     def __init__(
-        self, settings: Settings, connections: int = MOST_CONNECTIONS, on_started: Callable[[], None] | None = None
+        self,
+        settings: Settings,
+        connections: int = MOST_CONNECTIONS,
+        on_started: Callable[[], None] | None = None,
+        *,
+        loads_templates: bool = False,
     ) -> None:
         """`connections` is how many connections the server in front of it holds. `on_started` is called once it can
-        answer.
+        answer. `loads_templates` says whether to load those of pages soon after the start, or when they are used.
         """
         self._settings = settings
         self._connections = connections
         self._on_started = on_started
+        self._loads_templates = loads_templates
         self._front_door: FrontDoor | None = None
         self._hub: EventHub | None = None
         self._health: Health | None = None
@@ -106,7 +112,7 @@ class Application:
                 measure_regularly(context),
                 hub.run(),
                 hub.note_regularly(),
-                load_templates(),
+                *([load_templates()] if self._loads_templates else []),
             ):
                 yield
                 self.end_polls()
@@ -189,4 +195,4 @@ def create_app(settings: Settings) -> Application:
 
 def create_app_from_environ(connections: int, on_started: Callable[[], None]) -> Application:
     """The application as the workers of `keybearer serve` create it, with the settings from their environment."""
-    return Application(Settings.from_environ(os.environ), connections, on_started)
+    return Application(Settings.from_environ(os.environ), connections, on_started, loads_templates=True)
