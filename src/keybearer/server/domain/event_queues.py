@@ -33,7 +33,10 @@ MOBILE_IDLE_TIMEOUT = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class QueueOptions:
-    """What a client wants from its queue. `event_types` is None for all types."""
+    """What a client wants from its queue. `event_types` is None for all types.
+
+    The narrow of a stored queue is folded: each event is compared with it.
+    """
 
     event_types: tuple[str, ...] | None = None
     narrow: tuple[Term, ...] = ()

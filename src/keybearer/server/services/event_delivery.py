@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +14,7 @@ from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, for_queue, with_muted_topics
 from keybearer.server.domain.messaging.user_topics import MUTED_TOPICS, UserTopic, muted_fields
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.sight import Sight
 from keybearer.server.storage import bots, sight
 from keybearer.server.storage.messaging import user_topics
@@ -24,14 +26,33 @@ POLLS_AT_ONCE = 50
 WireEvent = Mapping[str, object]
 
 
-@final
+@dataclass(frozen=True, slots=True, eq=False)
 class RequestedEvents:
-    """The events that a queue asked for, before visibility is checked."""
+    """The events that a queue asked for with their subjects, before visibility is checked."""
 
-    def __init__(self, queue: Queue, stored: Iterable[StoredEvent]) -> None:
-        self.queue = queue
-        self.account_id = queue.account_id
-        self.found = [(each.event.about, told) for each in stored if (told := for_queue(each, queue)) is not None]
+    queue: Queue
+    found: Sequence[tuple[Subject, WireEvent]]
+
+    @property
+    def account_id(self) -> int:
+        """The account that the queue belongs to."""
+        return self.queue.account_id
+
+
+async def requested_of(queue: Queue, stored: Sequence[StoredEvent]) -> RequestedEvents:
+    """Which of these events the queue asked for. Its narrow may be long, so other work gets a turn in between."""
+    told = await paced(partial(for_queue, queue=queue), stored)
+    return _requested(queue, stored, told)
+
+
+def requested_at_once(queue: Queue, stored: Sequence[StoredEvent]) -> RequestedEvents:
+    """The same without a pause, for a few events."""
+    return _requested(queue, stored, [for_queue(each, queue) for each in stored])
+
+
+def _requested(queue: Queue, stored: Sequence[StoredEvent], told: Sequence[WireEvent | None]) -> RequestedEvents:
+    pairs = zip(stored, told, strict=True)
+    return RequestedEvents(queue, [(each.event.about, fields) for each, fields in pairs if fields is not None])
 
 
 async def visible(

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,10 +19,17 @@ from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
 from keybearer.server.domain.fair_turns import Whose
 from keybearer.server.domain.limits import MOST_CONNECTIONS
+from keybearer.server.domain.pacing import paced
 from keybearer.server.services import event_tail
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
-from keybearer.server.services.event_delivery import RequestedEvents, WireEvent, visible
+from keybearer.server.services.event_delivery import (
+    RequestedEvents,
+    WireEvent,
+    requested_at_once,
+    requested_of,
+    visible,
+)
 from keybearer.server.services.event_tail import EventTail
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
@@ -37,9 +45,6 @@ AT_A_TIME = 5000
 """Pairs of a poll and an event that are looked at together. Each such piece of work takes some statements."""
 
 BATCH = 500
-AT_ONCE = 500
-"""Polls that are processed at once. Other requests get a turn in between."""
-
 ANSWERED_AT_ONCE = 50
 """Polls whose answers the event loop writes in one turn. Each answer may be as long as an event."""
 
@@ -70,6 +75,14 @@ class _Waiting:
         """
         if not self.told.done():
             self.after = max(self.after, position)
+
+
+def _asked_by(waiting: _Waiting, fresh: Sequence[StoredEvent]) -> RequestedEvents:
+    """The events that a poll gets if it may see them. None of them if the poll must check its access again first."""
+    if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
+        waiting.answer(None)
+        return RequestedEvents(waiting.queue, ())
+    return requested_at_once(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +242,14 @@ class EventHub:
         while after < (kept_after := self._tail.after):  # earlier than what this worker keeps in memory
             async with self._database.read(whose) as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
-                (told,) = await visible(connection, self._ring, [RequestedEvents(queue, older.events)])
+                (told,) = await visible(connection, self._ring, [await requested_of(queue, older.events)])
             read = older.events[-1].id if older.events else 0
             # Not what is kept now: events that were written after this read may have been forgotten meanwhile.
             after = max(kept_after, read) if older.is_last else read
             if told:
                 return told, after
-        asked, after = RequestedEvents(queue, self._tail.since(after)), max(after, self._seen)
+        kept, after = self._tail.since(after), max(after, self._seen)
+        asked = await requested_of(queue, kept)
         if not asked.found:
             return [], after
         async with self._database.read(whose) as connection:
@@ -320,16 +334,8 @@ class EventHub:
         self, connection: AsyncConnection, polls: Sequence[_Waiting], fresh: Sequence[StoredEvent]
     ) -> None:
         """Answer those of these polls that get one of the events."""
-        asked: list[tuple[_Waiting, RequestedEvents]] = []
-        for number, waiting in enumerate(polls, start=1):
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
-            if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
-                waiting.answer(None)
-                continue
-            each = RequestedEvents(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
-            if each.found:
-                asked.append((waiting, each))
+        looked_at = await paced(partial(_asked_by, fresh=fresh), polls)
+        asked = [(waiting, each) for waiting, each in zip(polls, looked_at, strict=True) if each.found]
         found = await visible(connection, self._ring, [each for _, each in asked])
         for number, ((waiting, _), told) in enumerate(zip(asked, found, strict=True), start=1):
             if told:

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.limits import MOST_EVENT_TEXT, Cap
-from keybearer.server.domain.messaging.narrows import Term
+from keybearer.server.domain.messaging.narrows import Term, folded
 from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import delete_some, locked
@@ -223,7 +223,7 @@ def _options(stored: Mapping[str, Any]) -> QueueOptions:
         **{
             **stored,
             "event_types": None if types is None else tuple(types),
-            "narrow": tuple(Term(operator, operand, negated) for operator, operand, negated in stored["narrow"]),
+            "narrow": folded([Term(operator, operand, negated) for operator, operand, negated in stored["narrow"]]),
         }
     )
 

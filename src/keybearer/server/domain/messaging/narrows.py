@@ -156,29 +156,48 @@ def check_for_queue(terms: Sequence[Term]) -> None:
             raise Refused(f"Operator is:{term.operand} not supported.")
 
 
+def folded(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """The terms for `matches`: the names in them are in the form in which names are compared."""
+    return tuple(_folded(term) for term in terms)
+
+
+def _folded(term: Term) -> Term:
+    if not isinstance(term.operand, str) or term.operator == "is":
+        return term
+    fold = _address_key if term.operator == "sender" else name_key
+    return Term(term.operator, fold(term.operand), term.negated)
+
+
+def _address_key(address: str) -> str:
+    return address.strip().casefold()
+
+
 def matches(terms: Sequence[Term], fields: Mapping[str, object], flags: Sequence[str]) -> bool:
-    """Whether a queue with this narrow receives a message with these wire fields and these flags."""
-    return all(_holds(term, fields, flags) is not term.negated for term in terms)
+    """Whether a queue with this folded narrow receives a message with these wire fields and these flags."""
+    names: dict[str, str] = {}
+    return all(_holds(term, fields, flags, names) is not term.negated for term in terms)
 
 
-def _holds(term: Term, fields: Mapping[str, object], flags: Sequence[str]) -> bool:
+def _holds(term: Term, fields: Mapping[str, object], flags: Sequence[str], names: dict[str, str]) -> bool:
+    """Whether a term holds, apart from its negation. `names` keeps the names of the message that were folded."""
     if term.operator == "is":
         return _STATES[str(term.operand)](fields, flags)
-    if term.operator == "sender":
-        return _is_sender(term.operand, fields)
-    if fields["type"] != "stream":
+    if term.operator != "sender" and fields["type"] != "stream":
         return False
     if isinstance(term.operand, int):
-        return fields["stream_id"] == term.operand
-    name = fields["display_recipient" if term.operator == "channel" else "subject"]
-    return name_key(str(name)) == name_key(str(term.operand))
+        return fields["sender_id" if term.operator == "sender" else "stream_id"] == term.operand
+    if term.operator not in names:
+        field, fold = _NAMES[term.operator]
+        names[term.operator] = fold(str(fields[field]))
+    return names[term.operator] == term.operand
 
 
-def _is_sender(operand: Operand, fields: Mapping[str, object]) -> bool:
-    if isinstance(operand, str):
-        return str(fields["sender_email"]).casefold() == operand.strip().casefold()
-    return fields["sender_id"] == operand
-
+_NAMES: dict[str, tuple[str, Callable[[str], str]]] = {
+    "channel": ("display_recipient", name_key),
+    "topic": ("subject", name_key),
+    "sender": ("sender_email", _address_key),
+}
+"""The field of a message with which a term is compared, and how its name is folded."""
 
 _STATES: dict[str, Callable[[Mapping[str, object], Sequence[str]], bool]] = {
     "dm": lambda fields, _flags: fields["type"] != "stream",
