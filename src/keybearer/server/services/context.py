@@ -310,10 +310,13 @@ class Change:
         A recipient for whom too many mails already wait gets none of these. The log says so, once an hour for each.
         """
         new = [mail for mail in sent if mail is not None]
+        most = Cap.MAILS_TO_ONE.most
         waiting = await mails.count_to(self.connection, [mail.recipient for mail in new]) if new else {}
-        kept = [mail for mail in new if waiting.get(mail.recipient, 0) < Cap.MAILS_TO_ONE.most]
+        kept = []
         for mail in new:
-            if mail not in kept and self.unsent_mails.is_due(mail.recipient):
-                most = Cap.MAILS_TO_ONE.most
+            number = waiting[mail.recipient] = waiting.get(mail.recipient, 0) + 1
+            if number <= most:
+                kept.append(mail)
+            elif self.unsent_mails.is_due(mail.recipient):
                 _log.warning("a mail was not sent: %d wait for its recipient already; logged once an hour", most)
         await mails.add(self.connection, self.ring, kept, at=self.now)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from keybearer.server.domain.api_keys import END_MAILS, APIKeyRecord
+from keybearer.server.domain.mails import Mail
+from keybearer.server.domain.pacing import paced
 from keybearer.server.services import mail_texts
 from keybearer.server.services.background import SLICE, every, repeat
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import owner_of, the_account, the_realm
-from keybearer.server.storage import attempts, audit, event_log, key_ends, links, mails, sent_forms, sessions
+from keybearer.server.services.lookups import the_realm
+from keybearer.server.storage import accounts, attempts, audit, event_log, key_ends, links, mails, sent_forms, sessions
 
 SWEEP_EVERY = 3600.0
 
@@ -56,17 +59,24 @@ async def mail_about_ends(context: Context) -> None:
                     change.connection, change.now, within=within, mails=number, limit=SLICE
                 )
                 found = len(ending)
-                for record in ending:
-                    await _mail_about_end(change, record)
+                await _mail_about(change, ending)
             await asyncio.sleep(PAUSE)
 
 
-async def _mail_about_end(change: Change, record: APIKeyRecord) -> None:
-    holder = await the_account(change.connection, None, record.account_id)
-    owner = await owner_of(change.connection, holder)
-    if holder.is_active and owner is not None and owner.is_active:
-        realm = await the_realm(change.connection)
-        await change.send(mail_texts.key_ends(realm, owner, holder, record))
+async def _mail_about(change: Change, ending: Sequence[APIKeyRecord]) -> None:
+    """Mail the owners of these keys that the keys end soon."""
+    holders = await accounts.find_by_ids(change.connection, {record.account_id for record in ending})
+    owners = await accounts.find_by_ids(change.connection, {holder.person_id for holder in holders.values()})
+    realm = await the_realm(change.connection)
+
+    def told(record: APIKeyRecord) -> Mail | None:
+        holder = holders[record.account_id]
+        owner = owners.get(holder.person_id)
+        if owner is None or owner.is_bot or not (holder.is_active and owner.is_active):
+            return None
+        return mail_texts.key_ends(realm, owner, holder, record)
+
+    await change.send(*await paced(told, ending))
 
 
 async def _mail_regularly(context: Context) -> None:

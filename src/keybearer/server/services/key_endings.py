@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.services import mail_texts
@@ -73,13 +74,13 @@ async def tell_owners(change: Change, revoked: Sequence[APIKeyRecord], *, by_fin
         by_owner.setdefault(holder.person_id, []).append(holder)
     owners = await accounts.find_by_ids(change.connection, by_owner)
     by = "somebody who had it" if by_finder else mail_texts.name_of(change.acting_account)
-    await change.send(
-        *(
-            mail_texts.keys_ended(realm, owner, by_owner[owner.id], by=by, at=change.now)
-            for owner in owners.values()
-            if owner.is_active and not owner.is_bot and owner.id != change.actor_id
-        )
-    )
+
+    def told(owner: Account) -> Mail | None:
+        if not owner.is_active or owner.is_bot or owner.id == change.actor_id:
+            return None
+        return mail_texts.keys_ended(realm, owner, by_owner[owner.id], by=by, at=change.now)
+
+    await change.send(*await paced(told, owners.values()))
 
 
 async def end_keys_of_former_managers(change: Change, account_id: int) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.secret import Secret
 from keybearer.server.domain.limits import Cap, Retention
 from keybearer.server.domain.mails import Mail, MailHead
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among_given, delete_some
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
@@ -58,9 +59,10 @@ _WAITING = Prepared(
 
 async def add(connection: AsyncConnection, ring: SecretRing, new: Iterable[Mail], *, at: datetime) -> None:
     """Put mails into the queue."""
-    sealed = [(mail, ring.seal(Secret(mail.body), bound_to(mail.recipient))) for mail in new]
-    rows = [
-        {
+
+    def row(mail: Mail) -> dict[str, object]:
+        body = ring.seal(Secret(mail.body), bound_to(mail.recipient))
+        return {
             "recipient": mail.recipient,
             "subject": mail.subject,
             "body": "",
@@ -69,8 +71,8 @@ async def add(connection: AsyncConnection, ring: SecretRing, new: Iterable[Mail]
             "created_at": at,
             "next_attempt_at": at,
         }
-        for mail, body in sealed
-    ]
+
+    rows = await paced(row, new)
     await _ADDED.run_each(connection, rows)
 
 
