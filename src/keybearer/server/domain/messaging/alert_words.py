@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import final
 
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, without_flags
@@ -15,6 +16,7 @@ _TOKEN = re.compile(r"\w+")
 _BEFORE, _AFTER = frozenset("""(".,';[*`>"""), frozenset(""")"?:.,';]!*`""")
 """The characters, besides blanks, that may stand before and after an alert word in a text, as in Zulip."""
 
+_PIECE = re.compile(r"\s{1,200}|\S{1,200}")
 _FENCE = re.compile(r" {0,3}(?P<mark>`{3,}|~{3,})\s*(?P<kind>\w*)")
 
 
@@ -42,17 +44,30 @@ def tokens_in(searched: str) -> set[str]:
     return {"", *_TOKEN.findall(searched)}
 
 
+@final
+class WordsIn:
+    """The words and phrases that stand by themselves in a searchable text.
+
+    What it takes to find those of one length does not depend on how many words somebody looks for.
+    """
+
+    def __init__(self, searched: str) -> None:
+        self._searched = searched
+        before = enumerate(searched, start=1)
+        self._starts = [0, *(place for place, each in before if each in _BEFORE or each.isspace())]
+        self._ends = {place for place, each in enumerate(searched) if each in _AFTER or each.isspace()}
+        self._ends.add(len(searched))
+
+    def of_length(self, length: int) -> set[str]:
+        """Those with this number of characters."""
+        text = self._searched
+        return {text[start : start + length] for start in self._starts if start + length in self._ends}
+
+
 def is_in(word: str, searched: str) -> bool:
     """Whether an alert word occurs in a searchable text as a word by itself."""
     wanted = name_key(word)
-    start = searched.find(wanted)
-    while start >= 0:
-        end = start + len(wanted)
-        before, after = searched[max(start - 1, 0) : start], searched[end : end + 1]
-        if (not before or before in _BEFORE or before.isspace()) and (not after or after in _AFTER or after.isspace()):
-            return True
-        start = searched.find(wanted, start + 1)
-    return False
+    return wanted in WordsIn(searched).of_length(len(wanted))
 
 
 def searchable(text: str) -> str:
@@ -67,7 +82,8 @@ def searchable(text: str) -> str:
             closing = fence["mark"]
         else:
             kept.append(line)
-    return name_key("\n".join(kept))
+    # In pieces, because normalizing takes time that grows with the square of the length.
+    return "".join(map(name_key, _PIECE.findall("\n".join(kept))))
 
 
 def changed(account_id: int, words: Iterable[str]) -> Event:

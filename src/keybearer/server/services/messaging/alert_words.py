@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import check_cap
 from keybearer.server.domain.limits import Cap
-from keybearer.server.domain.messaging.alert_words import changed, cleaned, is_in, searchable
+from keybearer.server.domain.messaging.alert_words import WordsIn, changed, cleaned, searchable
 from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.domain.pacing import paced
 from keybearer.server.services.context import Context
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import alert_words
@@ -55,10 +56,14 @@ async def _change(
 async def find_alerted(connection: AsyncConnection, text: str) -> set[int]:
     """The accounts that have an alert word in a message's text."""
     searched = searchable(text)
-    return alerted(await alert_words.find_candidates(connection, searched), searched)
+    return await alerted(await alert_words.find_candidates(connection, searched), searched)
 
 
-def alerted(candidates: Sequence[tuple[int, str]], searched: str) -> set[int]:
+async def alerted(candidates: Sequence[tuple[int, str]], searched: str) -> set[int]:
     """Those of some accounts whose alert word is in a searchable text as a word by itself."""
-    found = {word for word in {word for _, word in candidates} if is_in(word, searched)}
-    return {account_id for account_id, word in candidates if word in found}
+    if not candidates:
+        return set()
+    keys = {word: name_key(word) for word in {word for _, word in candidates}}
+    by_length = await paced(WordsIn(searched).of_length, {len(key) for key in keys.values()})
+    found = set().union(*by_length)
+    return {account_id for account_id, word in candidates if keys[word] in found}

@@ -140,7 +140,7 @@ async def _write(
     flags = _copies(place, concerned.subscribers, mentioned.values(), rendered)
     if sender.id in flags and _is_read(draft, new.client):
         flags[sender.id] |= Flag.READ
-    for each in flags.keys() & alerted(concerned.alert_words, searched):
+    for each in flags.keys() & await alerted(concerned.alert_words, searched):
         flags[each] |= Flag.HAS_ALERT_WORD
     for each in flags.keys() & concerned.muting:
         flags[each] |= Flag.READ
