@@ -20,8 +20,8 @@ from keybearer.server.storage import bots, sight
 from keybearer.server.storage.messaging import user_topics
 from keybearer.server.storage.secret_ring import SecretRing
 
-POLLS_AT_ONCE = 50
-"""Polls whose events are looked at before other work gets a turn."""
+EVENTS_AT_ONCE = 50
+"""Events of all polls that are looked at before other work gets a turn."""
 
 WireEvent = Mapping[str, object]
 
@@ -69,26 +69,31 @@ async def visible(
         subjects = {id(about): about for _, about in hidden}
         seen = await sight.find(connection, {account_id for account_id, _ in hidden}, list(subjects.values()))
     shown: list[list[tuple[Subject, WireEvent]]] = []
-    for number, each in enumerate(asked, start=1):
+    bot_ids: set[int] = set()
+    looked_at = 0
+    for each in asked:
         visible_ones = [(about, told) for about, told in each.found if seen.shows(about, each.account_id)]
         shown.append([(about, await seen.without_hidden(about, told)) for about, told in visible_ones])
-        if number % POLLS_AT_ONCE == 0:
+        bot_ids.update(about.bot_id or 0 for about, told in shown[-1] if bot_events.has_services(told))
+        looked_at += len(each.found)
+        if looked_at >= EVENTS_AT_ONCE:
             await asyncio.sleep(0)
+            looked_at = 0
     lists = {
         account_id: muted_fields([each for each in found if seen.shows(_place(each[0]), account_id)])
         for account_id, found in muted.items()
     }
-    bot_ids = {about.bot_id or 0 for found in shown for about, told in found if bot_events.has_services(told)}
     services = await bots.reveal_services(connection, ring, bot_ids) if bot_ids else {}
-    return [
-        [
+
+    def completed(each: RequestedEvents, found: Sequence[tuple[Subject, WireEvent]]) -> list[WireEvent]:
+        return [
             with_muted_topics(told, lists[each.account_id], each.queue)
             if told["type"] == MUTED_TOPICS
             else _completed(about.bot_id or 0, told, services)
             for about, told in found
         ]
-        for each, found in zip(asked, shown, strict=True)
-    ]
+
+    return await paced(lambda pair: completed(*pair), zip(asked, shown, strict=True))
 
 
 def _place(chosen: UserTopic) -> Subject:

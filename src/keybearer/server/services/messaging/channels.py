@@ -68,7 +68,8 @@ async def check_seen(connection: AsyncConnection, viewer: Account, channel_ids: 
 
 async def _usable_ids(connection: AsyncConnection, viewer: Account, channel_ids: Sequence[int]) -> Sequence[int]:
     seen = await channels.find_all_seen(connection, viewer) if channel_ids else ()
-    return [channel.id for channel in seen if channel.id in set(channel_ids) and not channel.is_archived]
+    wanted = set(channel_ids)
+    return [channel.id for channel in seen if channel.id in wanted and not channel.is_archived]
 
 
 async def follow_first(change: Change, account: Account, joins: Joins, *, invited_by: int | None = None) -> None:
