@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from keybearer.server.domain.attempts import Window, judge
 from keybearer.server.domain.errors import TooManyAttempts
-from keybearer.server.domain.limits import CALLS_OF_BOTS
+from keybearer.server.domain.limits import CALLS_OF_BOTS, SEARCHES
 from keybearer.server.http.limits import MovingWindow
 from keybearer.server.web.door import PAGES_AT_ONCE
 from tests.in_process import InProcessServer, Known, prepared, serving
@@ -122,6 +123,26 @@ async def test_pages_of_one_person_that_wait_for_a_search_of_that_person_leave_t
         for each in waiting:
             each.cancel()
     assert answer.status_code == 200
+
+
+async def test_pages_of_many_people_that_wait_for_others_searches_leave_turns_to_everybody(
+    server: InProcessServer,
+) -> None:
+    people = [await server.add_person(f"searcher{number}") for number in range(2 * PAGES_AT_ONCE)]
+    other = await server.signed_in(await server.add_person("othello"))
+    front_door = server.app._front_door
+    assert front_door is not None
+    searches = front_door._context.searches
+    async with AsyncExitStack() as searching, asyncio.TaskGroup() as tasks:
+        for number in range(SEARCHES):
+            await searching.enter_async_context(searches.turn(f"long search {number}"))
+        waiting = [tasks.create_task((await server.signed_in(each)).get("/messages/?sent")) for each in people]
+        await asyncio.sleep(0.1)
+        answer = await asyncio.wait_for(other.get("/messages/"), 20)
+        assert not any(each.done() for each in waiting)
+        await searching.aclose()
+    assert answer.status_code == 200
+    assert {each.result().status_code for each in waiting} == {200}
 
 
 async def test_failed_keys_are_limited_by_address_but_a_valid_key_from_there_is_not(strict: InProcessServer) -> None:

@@ -76,6 +76,35 @@ async def test_only_so_many_jobs_run_at_the_same_time_whoever_they_are_of() -> N
     assert running == [0, 1, 2, 3]
 
 
+async def test_a_job_that_waits_for_something_else_leaves_its_place_and_takes_one_again() -> None:
+    turns = Turns(most=10, most_of_one=5)
+    order: list[str] = []
+
+    async def job(name: str, other_is_over: asyncio.Event, is_over: asyncio.Event) -> None:
+        async with turns.turn(name) as place:
+            order.append(name)
+            async with place.left():
+                await other_is_over.wait()
+            order.append(name)
+            is_over.set()
+
+    first, second, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    jobs = [asyncio.create_task(job("a", first, second)), asyncio.create_task(job("b", second, first))]
+    cancelled = asyncio.create_task(job("c", asyncio.Event(), asyncio.Event()))
+    await asyncio.sleep(0.01)
+    assert order == ["a", "b", "c"]
+    cancelled.cancel()
+    first.set()
+    await asyncio.wait_for(asyncio.gather(*jobs), 5)
+    assert order == ["a", "b", "c", "a", "b"]
+    async with turns.turn("next"):
+        waiting = asyncio.create_task(job("d", stopped, stopped))
+        await asyncio.sleep(0.01)
+        assert "d" not in order
+    stopped.set()
+    await asyncio.wait_for(waiting, 5)
+
+
 async def test_a_job_that_takes_too_long_is_stopped_and_the_next_one_runs() -> None:
     turns = Turns(most=10, most_of_one=5, seconds=0.01)
     with pytest.raises(TimeoutError):

@@ -20,6 +20,35 @@ class _Turn:
 
 
 @final
+class Place:
+    """A job's place among those that run at the same time."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._is_taken = False
+
+    async def take(self) -> None:
+        """Wait until fewer jobs run than may run."""
+        await self._places.acquire()
+        self._is_taken = True
+
+    def leave(self) -> None:
+        """Let another job run."""
+        if self._is_taken:
+            self._is_taken = False
+            self._places.release()
+
+    @asynccontextmanager
+    async def left(self) -> AsyncIterator[None]:
+        """A block that waits for something else. Meanwhile another job may run. If the block fails, the job has no
+        place any more.
+        """
+        self.leave()
+        yield
+        await self.take()
+
+
+@final
 class Turns:
     """Lets one job of each account or address run at a time, and limits how many run, how long, and how many wait."""
 
@@ -35,8 +64,8 @@ class Turns:
         self._jobs = 0
 
     @asynccontextmanager
-    async def turn(self, of: int | str) -> AsyncIterator[None]:
-        """Wait until no other job of this account or address runs.
+    async def turn(self, of: int | str) -> AsyncIterator[Place]:
+        """Wait until no other job of this account or address runs. Gives the place of the job.
 
         Raises Overloaded if too many wait already, and TimeoutError if the job has taken too long.
         """
@@ -46,10 +75,14 @@ class Turns:
         self._turns[of] = turn
         self._jobs += 1
         turn.jobs += 1
+        place = Place(self._running)
         try:
-            async with turn.lock, self._running, asyncio.timeout(self._seconds):
-                yield
+            async with turn.lock:
+                await place.take()
+                async with asyncio.timeout(self._seconds):
+                    yield place
         finally:
+            place.leave()
             self._jobs -= 1
             turn.jobs -= 1
             if not turn.jobs:

@@ -102,7 +102,8 @@ async def _find(visit: Visit, place: Place, part: PagePart) -> Found:
         with_sent=place.is_sent,
     )
     try:
-        return await messages.find(visit.context, visit.caller, query)
+        async with visit.leaving_place():
+            return await messages.find(visit.context, visit.caller, query)
     except Refused as refusal:
         if refusal.code == "BAD_NARROW":
             raise Refused(NO_PLACE) from None
