@@ -197,7 +197,7 @@ def test_a_text_is_changed_only_if_it_is_the_one_that_the_client_knows(play: Pla
 def test_presence_is_returned_for_the_requested_number_of_days(play: Play) -> None:
     person = new_person(play.server)
     call(person, "POST", "users/me/presence", status="active")
-    for days, told in ((0, False), (1, True), (9999, True)):
+    for days, told in ((-(2**31), False), (0, False), (1, True), (9999, True), (2**31 - 1, True)):
         asked = call(person, "POST", "users/me/presence", status="idle", slim_presence=True, history_limit_days=days)
         state = call(
             play.owner,

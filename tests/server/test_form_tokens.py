@@ -74,7 +74,8 @@ async def test_a_token_of_another_session_or_none_changes_nothing(server: InProc
     hamlet = await server.add_person("hamlet")
     browser, other = await server.signed_in(hamlet), await server.signed_in(hamlet)
     theirs = once_in((await other.get(PATH)).text)
-    for fields in ({"once": theirs}, {"once": "x"}, {}):
+    strange = [f"{made_at}.{'n' * 22}.{'0' * 64}" for made_at in ("0", "9" * 12, "٣")]
+    for fields in ({"once": theirs}, *({"once": token} for token in ("x", *strange)), {}):
         answer = await send(browser, PATH, **fields)
         assert answer.status_code == 400
         assert "This page was open for too long" in answer.text

@@ -47,7 +47,7 @@ def read_history(parameters: Parameters, name: str) -> timedelta:
     days = parameters.optional_integer(name)
     if days is None:
         return presences.HISTORY
-    return min(timedelta(days=max(days, 0)), presences.HISTORY)
+    return timedelta(days=min(max(days, 0), presences.HISTORY.days))
 
 
 async def get_all(call: Call) -> Answer:
