@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from keybearer.errors import StorageError
+from keybearer.server.storage import postgresql_connections
 from keybearer.server.storage.direct import DirectConnection
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.postgresql import READERS, WRITERS
+from keybearer.server.storage.postgresql_dialect import PostgreSQLConnection
 from tests.databases import PostgreSQLServer
 
 AT_ONCE = 8
@@ -149,3 +154,35 @@ async def name_of(database: Database) -> str:
     async with database.read() as reading:
         name: str = (await reading.execute(text("SELECT current_database()"))).scalar_one()
         return name
+
+
+@contextmanager
+def frozen(process: int) -> Iterator[None]:
+    """A process of the server keeps its connection within the block, and answers nothing."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+async def test_a_transaction_on_a_server_that_stopped_answering_ends_and_the_next_has_a_new_connection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silenced() -> None:
+        async with database.write() as connection:
+            process = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            stack.enter_context(frozen(process))
+            assert isinstance(connection, PostgreSQLConnection)
+            await connection.raw.execute("SELECT 1", timeout=0.1)
+
+    process = await backend(database)
+    monkeypatch.setattr(postgresql_connections, "ANSWERED_WITHIN", 0.5)
+    with ExitStack() as stack:
+        stack.enter_context(frozen(process))
+        for use in (backend(database), silenced()):  # the first cannot begin, the second can no longer end
+            with pytest.raises(StorageError):
+                await asyncio.wait_for(use, 60)
+            assert database.connections_in_use() == {"reader": 0, "writer": 0}
+        monkeypatch.undo()
+        assert await backend(database) != process

@@ -16,6 +16,12 @@ from keybearer.server.storage.postgresql_dialect import PostgreSQLConnection, Po
 WAIT_AT_MOST = 30.0
 """Seconds that a transaction waits for a connection."""
 
+ANSWERED_WITHIN = 5.0
+"""Seconds in which the server must begin a transaction, or roll it back, or else the connection is closed. asyncpg
+itself would wait for a rollback for ever: the statement that took too long must end first, and a server that stopped
+answering never ends it.
+"""
+
 
 @final
 class Connections:
@@ -46,7 +52,7 @@ class Connections:
             self._turns.give_back()
             raise
         try:
-            await connection.raw.execute(self._begin)
+            await connection.raw.execute(self._begin, timeout=ANSWERED_WITHIN)
             yield connection
             await _commit(connection)
         except GeneratorExit:  # nothing can be awaited
@@ -84,7 +90,8 @@ class Connections:
         has_ended = False
         try:
             with suppress(Exception):  # the error that the caller gets says more
-                await connection.raw.execute("ROLLBACK")
+                async with asyncio.timeout(ANSWERED_WITHIN):
+                    await connection.raw.execute("ROLLBACK")
                 has_ended = True
         finally:
             await (self._keep(connection) if has_ended else _close(connection))
