@@ -15,6 +15,7 @@ from keybearer.server.storage.messaging.tables import alert_words, bot_storage, 
 from keybearer.server.storage.messaging.webhook_calls import NOT_CALLED, add
 from keybearer.server.storage.tables import event_queues as queues
 from tests.in_process import InProcessServer, Known
+from tests.server.questions import fill
 from tests.server.test_caps import add_rows, call, number_of
 
 
@@ -145,3 +146,22 @@ async def test_calls_that_wait_for_one_bot_are_capped_and_leave_room_for_the_oth
 
     most = Cap.WEBHOOK_CALLS_OF_BOT.most
     assert found == {(slow.id, "mention"): most, (slow.id, NOT_CALLED): 1, (quick.id, "mention"): 2}
+
+
+async def test_mutes_of_the_bots_of_a_person_count_together(
+    server: InProcessServer, hamlet: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = [await server.add_bot(hamlet, name) for name in ("first", "second")]
+    othello = await server.add_person("othello")
+    await fill(server, hamlet)
+    for cap in (Cap.MUTED_USERS_OF_PERSON, Cap.USER_TOPICS_OF_PERSON):
+        monkeypatch.setattr(cap, "most", 2)
+
+    async def mute(who: Known) -> list[str]:
+        topic = await call(server, who, "POST", "user_topics", stream_id=1, topic="t", visibility_policy=1)
+        return [topic["msg"], (await call(server, who, "POST", f"users/me/muted_users/{othello.id}"))["msg"]]
+
+    assert [await mute(who) for who in (hamlet, first)] == [["", ""]] * 2
+    assert await mute(second) == [Cap.USER_TOPICS_OF_PERSON.refusal(), Cap.MUTED_USERS_OF_PERSON.refusal()]
+    again = await call(server, first, "POST", "user_topics", stream_id=1, topic="t", visibility_policy=3)
+    assert again["msg"] == ""

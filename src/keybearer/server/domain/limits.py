@@ -122,10 +122,20 @@ class Cap(Enum):
         "topics that an account has muted, unmuted or followed",
         "You can mute, unmute or follow at most {most} topics. Reset some first.",
     )
+    USER_TOPICS_OF_PERSON = (
+        10_000,
+        "topics that a person and their bots have muted, unmuted or followed",
+        "You and your bots can mute, unmute or follow at most {most} topics together. Reset some first.",
+    )
     MUTED_USERS = (
         1000,
         "accounts that an account has muted",
         "You can mute at most {most} users. Unmute some first.",
+    )
+    MUTED_USERS_OF_PERSON = (
+        10_000,
+        "accounts that a person and their bots have muted",
+        "You and your bots can mute at most {most} users together. Unmute some first.",
     )
     STORAGE = (
         10_000_000,

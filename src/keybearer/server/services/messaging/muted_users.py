@@ -24,6 +24,8 @@ async def mute(context: Context, caller: Caller, account_id: int) -> None:
         await take_turn(change.connection, f"muted users:{actor.id}")
         if not await muted_users.add(change.connection, MutedUser(actor.id, muted.id, change.now)):
             raise Refused("User already muted")
+        together = await muted_users.count_of_person(change.connection, actor.account.person_id)
+        check_cap(Cap.MUTED_USERS_OF_PERSON, together)
         await _notify(change)
     await flags.mark_all_read(context, caller, (Term("sender", account_id),))
 

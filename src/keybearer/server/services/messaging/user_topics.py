@@ -37,8 +37,13 @@ async def choose(context: Context, caller: Caller, channel: str | int, topic: st
             if not await user_topics.remove(connection, actor.id, found.id, topic):
                 return
         else:
+            before = await user_topics.count(connection, actor.id)
             await user_topics.save(connection, chosen)
-            check_cap(Cap.USER_TOPICS, await user_topics.count(connection, actor.id))
+            after = await user_topics.count(connection, actor.id)
+            check_cap(Cap.USER_TOPICS, after)
+            if after > before:
+                together = await user_topics.count_of_person(connection, actor.account.person_id)
+                check_cap(Cap.USER_TOPICS_OF_PERSON, together)
         change.tell(muted_topics_changed([actor.id]), changed(chosen))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.muted_users import MutedUser
+from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import insert_or_ignore
 from keybearer.server.storage.messaging.tables import muted_users
 from keybearer.server.storage.prepared import Prepared
@@ -36,3 +37,9 @@ async def remove(connection: AsyncConnection, account_id: int, muted_id: int) ->
         .returning(muted_users.c.muted_id)
     )
     return result.first() is not None
+
+
+async def count_of_person(connection: AsyncConnection, person_id: int) -> int:
+    """How many accounts a person and their bots have muted."""
+    counted = select(func.count()).where(is_of_person(muted_users.c.account_id, person_id))
+    return (await connection.execute(counted)).scalar_one()

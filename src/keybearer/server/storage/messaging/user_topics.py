@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic
+from keybearer.server.storage.accounts import is_of_person
 from keybearer.server.storage.dialect import among, upsert
 from keybearer.server.storage.messaging.tables import channels, user_topics
 from keybearer.server.storage.prepared import Prepared
@@ -127,3 +128,9 @@ async def count(connection: AsyncConnection, account_id: int) -> int:
     """The number of topics for which an account chose a policy."""
     statement = select(func.count()).select_from(user_topics).where(user_topics.c.account_id == account_id)
     return (await connection.execute(statement)).scalar_one()
+
+
+async def count_of_person(connection: AsyncConnection, person_id: int) -> int:
+    """The number of topics for which a person and their bots chose a policy."""
+    counted = select(func.count()).where(is_of_person(user_topics.c.account_id, person_id))
+    return (await connection.execute(counted)).scalar_one()
