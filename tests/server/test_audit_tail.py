@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services import audit
 from keybearer.server.services.audit import NamedRecord
-from keybearer.server.services.context import Change
+from keybearer.server.services.change import Change
 from keybearer.server.storage import realms
 from keybearer.server.storage.audit import AuditFilter
 from tests.in_process import InProcessServer

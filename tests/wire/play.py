@@ -14,7 +14,7 @@ from keybearer import api_key as api_key_format
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services import deactivation
-from keybearer.server.services.context import Change
+from keybearer.server.services.change import Change
 from keybearer.server.storage import realms
 from tests.in_process import PASSWORD, InProcessServer, Known
 from tests.wire.exchanges import Exchange

@@ -9,7 +9,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.attempts import AttemptKind
 from keybearer.server.services import passwords
-from keybearer.server.services.context import Change
+from keybearer.server.services.change import Change
 from keybearer.server.storage import attempts, realms
 from tests.in_process import PASSWORD
 from tests.wire.play import ADDRESS, DOMAIN, PASSWORDS, Play, email_of

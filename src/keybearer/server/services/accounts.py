@@ -23,7 +23,8 @@ from keybearer.server.domain.errors import NotPermitted, Refused, WeakPassword
 from keybearer.server.domain.links import DEFAULT_CHANNELS, Joins
 from keybearer.server.domain.permissions import check_may_give_role, may_change_people
 from keybearer.server.services import api_keys, key_endings, passwords
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import check_email_free, check_name_free, is_last_owner, the_account, the_realm
 from keybearer.server.services.messaging import channels
 from keybearer.server.storage import accounts

@@ -16,7 +16,8 @@ from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.links import MAILED, LinkPurpose
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import key_endings, mail_texts
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import find_everybody, owner_of, the_account, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots, devices, key_ends, links
 from keybearer.zuliprc.credentials import Credentials

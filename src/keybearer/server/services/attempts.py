@@ -21,7 +21,8 @@ from keybearer.server.domain.attempts import (
 from keybearer.server.domain.errors import TooManyAttempts
 from keybearer.server.domain.limits import Quota
 from keybearer.server.metrics import Metrics
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.storage import attempts
 
 SUBJECT_MAX_LENGTH = 320

@@ -25,7 +25,8 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
 from keybearer.server.services import key_endings
 from keybearer.server.services.api_keys import IssuedKey
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.deactivation import deactivate_accounts
 from keybearer.server.services.lookups import check_email_free, check_may_own_more, check_name_free, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots, event_log

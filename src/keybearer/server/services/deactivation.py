@@ -11,7 +11,8 @@ from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import FOR_OTHERS, LinkPurpose
 from keybearer.server.domain.permissions import check_may_deactivate, may_reactivate
 from keybearer.server.services import api_keys, key_endings, mail_texts
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import check_may_own_more, check_name_free, is_last_owner, the_account, the_realm
 from keybearer.server.storage import accounts, event_log, links, sessions
 

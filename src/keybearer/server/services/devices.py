@@ -13,7 +13,8 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.devices import Device, DeviceKind
 from keybearer.server.domain.errors import Refused, check_cap
 from keybearer.server.domain.limits import Cap
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.storage import devices
 
 TOKEN_MAX_LENGTH = 4096

@@ -15,7 +15,8 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import Link, LinkPurpose
 from keybearer.server.services import attempts, mail_texts, sessions
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.links import make_link
 from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_account, the_realm
 from keybearer.server.storage import accounts, links

@@ -11,7 +11,8 @@ from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.pacing import paced
 from keybearer.server.services import mail_texts
 from keybearer.server.services.background import SLICE, every, repeat
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.storage import accounts, attempts, audit, event_log, key_ends, links, mails, sent_forms, sessions
 

@@ -18,7 +18,8 @@ from keybearer.server.domain.links import DEFAULT_CHANNELS, INVITATIONS, LIFETIM
 from keybearer.server.domain.permissions import check_may_invite_as, may_manage_invitation
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.key_endings import key_above
 from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.services.messaging.channels import check_seen

@@ -11,7 +11,7 @@ from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.services import mail_texts
-from keybearer.server.services.context import Change
+from keybearer.server.services.change import Change
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.storage import accounts, api_keys, devices, key_ends
 

@@ -13,7 +13,8 @@ from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.rules import check_standing
 from keybearer.server.services import attempts, key_endings, mail_texts
 from keybearer.server.services.api_keys import IssuedKey
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.key_uses import write_late_use
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
 from keybearer.server.storage import api_keys, devices, key_ends, key_uses

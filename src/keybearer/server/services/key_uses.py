@@ -16,7 +16,8 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.services import mail_texts
 from keybearer.server.services.background import in_slices, repeat, woken_by
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
 from keybearer.server.storage import api_keys, key_uses
 from keybearer.server.storage.audit import printable

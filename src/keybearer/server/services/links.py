@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from keybearer.secret import Secret
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.services.context import Change
+from keybearer.server.services.change import Change
 from keybearer.server.storage import links
 
 

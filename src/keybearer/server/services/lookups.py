@@ -11,7 +11,8 @@ from keybearer.server.domain.errors import NotPermitted, NotSetUp, Refused, chec
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts, realms, visibility
 from keybearer.server.storage.dialect import take_turn
 

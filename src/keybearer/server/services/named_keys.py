@@ -18,7 +18,8 @@ from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.named_keys import End, KeyChange, NewKey, check_is_narrower, end_of
 from keybearer.server.services import key_endings, mail_texts
 from keybearer.server.services.api_keys import IssuedKey
-from keybearer.server.services.context import Change, Context, View
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context, View
 from keybearer.server.services.lookups import owner_of, the_account, the_bot, the_realm
 from keybearer.server.storage import api_keys, key_ends
 

@@ -17,7 +17,8 @@ from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.links import FOR_OTHERS, LinkPurpose
 from keybearer.server.services import api_keys, attempts, mail_texts, reset_links
 from keybearer.server.services.attempts import PasswordAttempt
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.links import make_link
 from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.storage import accounts, audit, links, sessions

@@ -14,7 +14,8 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.once_every import OnceEvery
 from keybearer.server.services import mail_texts
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.storage import accounts
 

@@ -21,7 +21,8 @@ from keybearer.server.domain.rules import check_standing
 from keybearer.server.domain.sessions import Session
 from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.api_keys import IssuedKey
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.services.passwords import Checked
 from keybearer.server.storage import accounts, audit, realms, sessions

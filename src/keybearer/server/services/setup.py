@@ -13,7 +13,8 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.services import api_keys, passwords
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import channels
 from keybearer.server.services.realms import checked_name, checked_site
 from keybearer.server.services.sessions import SignedIn, open_session

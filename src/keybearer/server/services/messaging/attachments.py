@@ -8,7 +8,8 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.attachments import Attachments, changed, removed
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import upload_contents
 from keybearer.server.storage.messaging import attachments
 from keybearer.server.storage.messaging import upload_contents as contents

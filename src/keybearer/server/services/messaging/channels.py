@@ -27,7 +27,8 @@ from keybearer.server.domain.messaging.channels import (
     may_administer,
 )
 from keybearer.server.domain.pacing import paced
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import CHANNELS
 from keybearer.server.services.messaging.markdown import render_for
 from keybearer.server.storage import accounts

@@ -13,7 +13,8 @@ from keybearer.server.domain.messaging import flag_events
 from keybearer.server.domain.messaging.channels import invalid_channel
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
 from keybearer.server.domain.messaging.narrows import Term
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.messaging.lookups import NOT_DELIVERED
 from keybearer.server.services.messaging.messages import Query, find_flags
 from keybearer.server.storage.dialect import take_turn

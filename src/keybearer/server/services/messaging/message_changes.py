@@ -31,7 +31,8 @@ from keybearer.server.domain.messaging.messages import (
 from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.visibility import may_see_channel
 from keybearer.server.services.background import in_slices
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.messaging.alert_words import find_alerted
 from keybearer.server.services.messaging.attachments import tell_linked
 from keybearer.server.services.messaging.lookups import audience, changeable_message, names_in

@@ -7,7 +7,8 @@ from keybearer.server.domain.errors import Refused, check_cap
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging.muted_users import MutedUser, changed
 from keybearer.server.domain.messaging.narrows import Term
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_account
 from keybearer.server.services.messaging import flags
 from keybearer.server.storage.dialect import take_turn

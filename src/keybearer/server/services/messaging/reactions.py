@@ -7,7 +7,8 @@ from keybearer.server.domain.errors import Refused, check_cap
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging import reaction_events
 from keybearer.server.domain.messaging.messages import Directory, Message, Reaction
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging import emoji
 from keybearer.server.services.messaging.lookups import audience, changeable_message

@@ -19,7 +19,8 @@ from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.messaging.messages import Directory, Flag, Message, checked_content, checked_topic
 from keybearer.server.domain.realms import bot_domain_of
 from keybearer.server.domain.visibility import may_see_channel, shown_email
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.alert_words import alerted
 from keybearer.server.services.messaging.attachments import tell_linked

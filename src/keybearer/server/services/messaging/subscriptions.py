@@ -28,7 +28,8 @@ from keybearer.server.domain.messaging.channels import (
     name_key,
 )
 from keybearer.server.domain.pacing import paced
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import CHANNELS
 from keybearer.server.services.messaging.channels import tell_defaults
 from keybearer.server.services.messaging.lookups import find_people

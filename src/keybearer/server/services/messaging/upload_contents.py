@@ -18,7 +18,8 @@ from keybearer.server.domain.errors import CapReached, NoSuchFile, Refused
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging.uploads import CHUNK_SIZE, MAX_SIZE, MAX_SIZE_MIB, Upload
 from keybearer.server.services.background import every, repeat
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import upload_contents
 

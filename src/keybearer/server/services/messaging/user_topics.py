@@ -15,7 +15,8 @@ from keybearer.server.domain.messaging.user_topics import (
     changed,
     muted_topics_changed,
 )
-from keybearer.server.services.context import Change, Context
+from keybearer.server.services.change import Change
+from keybearer.server.services.context import Context
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels, topics, user_topics
 
