@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import ipaddress
 import json
 import threading
@@ -26,6 +27,7 @@ class Service:
     port: int = 0
     status: int = 200
     body: bytes = b'{"content": "pong"}'
+    encoding: str | None = None
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     go_on: threading.Event = field(default_factory=threading.Event)
 
@@ -47,6 +49,8 @@ def service() -> Iterator[Service]:
                 found.go_on.wait(30)
             self.send_response(found.status)
             self.send_header("content-length", str(len(found.body)))
+            if found.encoding is not None:
+                self.send_header("content-encoding", found.encoding)
             if found.status == 302:
                 self.send_header("location", "http://127.0.0.1:1/")
             self.end_headers()
@@ -135,6 +139,18 @@ def test_a_service_that_fails_is_reported(
     told = play.hamlet.wait_for_message(sender=bot, containing="triggered")
     assert told.content.endswith(f"triggered an outgoing webhook.\n{reason}.")
     assert len(service.calls) == calls
+
+
+def test_a_compressed_answer_is_not_unpacked(play: Play, service: Service) -> None:
+    service.encoding, service.body = "gzip, gzip", gzip.compress(gzip.compress(service.body))
+    bot = service.bot(play, "Compressing")
+    sent = play.cordelia.send("ping", to=bot)
+    failure = play.cordelia.wait_for_message(sender=bot, after=sent, timeout=30)
+    assert failure.content == "Failure! Bot is unavailable"
+    told = play.hamlet.wait_for_message(sender=bot, containing="triggered")
+    assert told.content.endswith("The service's answer is compressed, which was not asked for.")
+    ((headers, _),) = service.calls
+    assert headers["Accept-Encoding"] == "identity"
 
 
 def test_an_address_that_is_not_allowed_is_not_called(play: Play, service: Service) -> None:

@@ -202,6 +202,7 @@ class OutgoingWebhooks:
         headers = {
             "Host": host,
             "Content-Type": payload.content_type,
+            "Accept-Encoding": "identity",
             "User-Agent": f"KeybearerOutgoingWebhook/{__version__}",
         }
         try:
@@ -281,8 +282,13 @@ class OutgoingWebhooks:
 
 
 async def _read_answer(response: httpx2.Response) -> bytes:
+    """The answer as it was sent. A compressed one is refused: what was compressed several times can take minutes to
+    unpack.
+    """
+    if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise _Failed("The service's answer is compressed, which was not asked for", again=False)
     body = bytearray()
-    async for part in response.aiter_bytes():
+    async for part in response.aiter_raw():
         body += part
         if len(body) > LARGEST_ANSWER:
             raise _Failed("The service's answer is too large", again=False)
