@@ -8,7 +8,7 @@ import logging
 import smtplib
 import ssl
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -297,3 +297,17 @@ async def test_a_name_in_a_subject_adds_no_header(context_with: Callable[[str | 
 def test_an_invalid_mail_server_url_is_refused_at_the_start(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingError, match="KEYBEARER_SMTP_URL"):
         Settings(data_dir=tmp_path, smtp_url=url)
+
+
+@pytest.mark.parametrize("sent", [b"220-welcome\r\n", b"x"], ids=["lines", "one line"])
+async def test_a_mail_server_whose_reply_never_ends_is_given_up(sent: bytes) -> None:
+    async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while True:
+                writer.write(sent * 1000)
+                await writer.drain()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(smtplib.SMTPException):
+            await asyncio.to_thread(smtp.send, f"smtp://127.0.0.1:{port}", message())
