@@ -123,10 +123,11 @@ def test_bots_do_not_call_bots(play: Play, service: Service) -> None:
         ((302, b""), 1, "Third party responded with 302"),
         ((200, b"<html>"), 1, "Invalid JSON in response"),
         ((200, b"[]"), 1, "Invalid response format"),
+        ((200, b'{"content": "half of a character: \\ud800"}'), 1, "Invalid JSON in response"),
         ((200, b'"' + b"x" * 300_000 + b'"'), 1, "The service's answer is too large"),
         pytest.param((503, b""), 3, "The service answered with status 503", marks=pytest.mark.soak),
     ],
-    ids=["400", "302", "html", "list", "large", "503"],
+    ids=["400", "302", "html", "list", "half a character", "large", "503"],
 )
 def test_a_service_that_fails_is_reported(
     play: Play, service: Service, answer: tuple[int, bytes], calls: int, reason: str

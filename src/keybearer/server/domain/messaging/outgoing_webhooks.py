@@ -106,4 +106,10 @@ def reply_in(service: BotService, body: bytes) -> str | None:
         return None
     else:
         text = answer.get("content", answer.get("response_string"))
-    return text if isinstance(text, str) and text.strip() else None
+    if not isinstance(text, str) or not text.strip():
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a character, which cannot be stored
+        raise BadAnswer("Invalid JSON in response") from None
+    return text
