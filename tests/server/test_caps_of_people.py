@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.limits import MOST_LONG_WORK_OF_ONE, Cap
+from keybearer.server.domain.messaging.outgoing_webhooks import ATTEMPTS
 from keybearer.server.storage.messaging.bot_storage import stored_by_person
 from keybearer.server.storage.messaging.tables import alert_words, bot_storage, webhook_calls
 from keybearer.server.storage.messaging.webhook_calls import NOT_CALLED, add
@@ -125,6 +126,22 @@ async def test_calls_that_wait_for_the_bots_of_one_owner_are_capped_and_people_a
         assert sent["status"] == 200
     await wait_for("Too many calls wait for your bots already")
     assert (await texts_of(hamlet))[-1] == "Failure! Bot is unavailable"
+
+
+async def test_a_call_that_has_begun_three_times_without_a_result_is_not_made_again(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    bot = await server.add_bot(hamlet, "hook", BotType.OUTGOING_WEBHOOK)
+    await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=[{"name": "hooks"}])
+    sent = await call(server, hamlet, "POST", "messages", type="channel", to="hooks", topic="t", content="x")
+    row = {"bot_id": bot.id, "message_id": sent["id"], "trigger": NOT_CALLED, "next_attempt_at": server.context.clock()}
+    await add_rows(server, webhook_calls, [{**row, "attempts": ATTEMPTS}])
+    async with asyncio.timeout(60):
+        while await number_of(server, webhook_calls):
+            server.context.webhooks_due.set()
+            await asyncio.sleep(0.01)
+    answer = (await server.client().get("/api/v1/messages?anchor=newest&num_before=9", auth=hamlet.auth)).json()
+    assert "Failure! Bot is unavailable" not in str(answer["messages"])
 
 
 async def test_calls_that_wait_for_one_bot_are_capped_and_leave_room_for_the_others(

@@ -145,6 +145,9 @@ class OutgoingWebhooks:
         async with self._context.change(None) as change:
             if not await webhook_calls.claim(change.connection, call, until=change.now + CALL_TAKES):
                 return
+            if call.attempts >= ATTEMPTS:  # each ended without a result, for example because the worker died
+                await webhook_calls.remove(change.connection, call.id)
+                return
         prepared = await self._prepare(call)
         if prepared is not None and call.trigger == NOT_CALLED:
             await self._give_up(prepared, "Too many calls wait for your bots already")
