@@ -128,20 +128,22 @@ async def test_calls_that_wait_for_the_bots_of_one_owner_are_capped_and_people_a
     assert (await texts_of(hamlet))[-1] == "Failure! Bot is unavailable"
 
 
-async def test_a_call_that_has_begun_three_times_without_a_result_is_not_made_again(
-    server: InProcessServer, hamlet: Known
+@pytest.mark.parametrize(("attempts", "is_reported"), [(ATTEMPTS, True), (ATTEMPTS + 1, False)])
+async def test_a_call_that_never_ends_is_reported_and_not_made_again_and_removed_if_that_fails_too(
+    server: InProcessServer, hamlet: Known, attempts: int, is_reported: bool
 ) -> None:
     bot = await server.add_bot(hamlet, "hook", BotType.OUTGOING_WEBHOOK)
     await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=[{"name": "hooks"}])
     sent = await call(server, hamlet, "POST", "messages", type="channel", to="hooks", topic="t", content="x")
-    row = {"bot_id": bot.id, "message_id": sent["id"], "trigger": NOT_CALLED, "next_attempt_at": server.context.clock()}
-    await add_rows(server, webhook_calls, [{**row, "attempts": ATTEMPTS}])
+    row = {"bot_id": bot.id, "message_id": sent["id"], "trigger": "mention", "next_attempt_at": server.context.clock()}
+    await add_rows(server, webhook_calls, [{**row, "attempts": attempts}])
     async with asyncio.timeout(60):
         while await number_of(server, webhook_calls):
             server.context.webhooks_due.set()
             await asyncio.sleep(0.01)
     answer = (await server.client().get("/api/v1/messages?anchor=newest&num_before=9", auth=hamlet.auth)).json()
-    assert "Failure! Bot is unavailable" not in str(answer["messages"])
+    assert ("Failure! Bot is unavailable" in str(answer["messages"])) is is_reported
+    assert ("The server stopped during each of its calls" in str(answer["messages"])) is is_reported
 
 
 async def test_calls_that_wait_for_one_bot_are_capped_and_leave_room_for_the_others(

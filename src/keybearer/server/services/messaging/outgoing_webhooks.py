@@ -145,12 +145,15 @@ class OutgoingWebhooks:
         async with self._context.change(None) as change:
             if not await webhook_calls.claim(change.connection, call, until=change.now + CALL_TAKES):
                 return
-            if call.attempts >= ATTEMPTS:  # each ended without a result, for example because the worker died
+            if call.attempts > ATTEMPTS:  # not even the failure could be reported
                 await webhook_calls.remove(change.connection, call.id)
+                _log.warning("a call of the outgoing webhook of bot %d never ended and was removed", call.bot_id)
                 return
         prepared = await self._prepare(call)
         if prepared is not None and call.trigger == NOT_CALLED:
             await self._give_up(prepared, "Too many calls wait for your bots already")
+        elif prepared is not None and call.attempts == ATTEMPTS:
+            await self._give_up(prepared, "The server stopped during each of its calls")
         elif prepared is not None:
             try:
                 if prepared.payload is None:
