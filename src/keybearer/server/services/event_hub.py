@@ -24,6 +24,7 @@ from keybearer.server.services import event_tail
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
 from keybearer.server.services.event_delivery import (
+    Addressees,
     RequestedEvents,
     WireEvent,
     requested_at_once,
@@ -319,9 +320,15 @@ class EventHub:
     async def _deliver(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
         self._tail.add(fresh)
         self._seen = seen
-        everybody = list(self._waiting.values())
+        everybody, addressees = list(self._waiting.values()), Addressees(fresh)
+        concerned = []
+        for waiting in everybody:
+            if addressees.may_include(waiting.queue):
+                concerned.append(waiting)
+            else:
+                waiting.advance(seen)
         try:
-            for piece in in_slices(everybody, max(1, AT_A_TIME // max(1, len(fresh)))):
+            for piece in in_slices(concerned, max(1, AT_A_TIME // max(1, len(fresh)))):
                 await self._answer(connection, piece, fresh)
                 for waiting in piece:
                     waiting.advance(seen)
