@@ -76,14 +76,14 @@ async def test_only_so_many_jobs_run_at_the_same_time_whoever_they_are_of() -> N
     assert running == [0, 1, 2, 3]
 
 
-async def test_a_job_that_waits_for_something_else_leaves_its_place_and_takes_one_again() -> None:
+async def test_a_job_that_waits_for_something_else_leaves_its_slot_and_takes_one_again() -> None:
     turns = Turns(most=10, most_of_one=5)
     order: list[str] = []
 
     async def job(name: str, other_is_over: asyncio.Event, is_over: asyncio.Event) -> None:
-        async with turns.turn(name) as place:
+        async with turns.turn(name) as slot:
             order.append(name)
-            async with place.left():
+            async with slot.left():
                 await other_is_over.wait()
             order.append(name)
             is_over.set()

@@ -20,28 +20,28 @@ class _Turn:
 
 
 @final
-class Place:
-    """A job's place among those that run at the same time."""
+class Slot:
+    """One of the slots for jobs that run at the same time, as one job has it."""
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places = places
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
         self._is_taken = False
 
     async def take(self) -> None:
         """Wait until fewer jobs run than may run."""
-        await self._places.acquire()
+        await self._slots.acquire()
         self._is_taken = True
 
     def leave(self) -> None:
         """Let another job run."""
         if self._is_taken:
             self._is_taken = False
-            self._places.release()
+            self._slots.release()
 
     @asynccontextmanager
     async def left(self) -> AsyncIterator[None]:
         """A block that waits for something else. Meanwhile another job may run. If the block fails, the job has no
-        place any more.
+        slot any more.
         """
         self.leave()
         yield
@@ -64,8 +64,8 @@ class Turns:
         self._jobs = 0
 
     @asynccontextmanager
-    async def turn(self, of: int | str) -> AsyncIterator[Place]:
-        """Wait until no other job of this account or address runs. Gives the place of the job.
+    async def turn(self, of: int | str) -> AsyncIterator[Slot]:
+        """Wait until no other job of this account or address runs. Gives the slot of the job.
 
         Raises Overloaded if too many wait already, and TimeoutError if the job has taken too long.
         """
@@ -75,14 +75,14 @@ class Turns:
         self._turns[of] = turn
         self._jobs += 1
         turn.jobs += 1
-        place = Place(self._running)
+        slot = Slot(self._running)
         try:
             async with turn.lock:
-                await place.take()
+                await slot.take()
                 async with asyncio.timeout(self._seconds):
-                    yield place
+                    yield slot
         finally:
-            place.leave()
+            slot.leave()
             self._jobs -= 1
             turn.jobs -= 1
             if not turn.jobs:

@@ -19,7 +19,7 @@ from keybearer.server.http.body import Fields
 from keybearer.server.http.cookies import SESSION_COOKIE
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import NothingHere, Prefix, Route, Router
-from keybearer.server.services.turns import Place, Turns
+from keybearer.server.services.turns import Slot, Turns
 from keybearer.server.web.assets import load_assets
 from keybearer.server.web.errors import error_page, refusal_page
 from keybearer.server.web.headers import with_headers
@@ -64,8 +64,8 @@ class PagesDoor:
     async def answer(self, admission: Admission, route: Route) -> _Framed:
         _check_text(admission.fields)
         # A form takes no turn here: some wait for the passwords of others.
-        async with self._turn(admission) if admission.request.method == "GET" else nullcontext() as place:
-            response: Any = await route.handler(Visit(admission, place))
+        async with self._turn(admission) if admission.request.method == "GET" else nullcontext() as slot:
+            response: Any = await route.handler(Visit(admission, slot))
         assert isinstance(response, Response)
         return _Framed(response, admission.request)
 
@@ -74,16 +74,16 @@ class PagesDoor:
             return _Framed(self._refusal(admission, refusal), admission.request)
 
     @asynccontextmanager
-    async def _turn(self, admission: Admission) -> AsyncIterator[Place]:
+    async def _turn(self, admission: Admission) -> AsyncIterator[Slot]:
         """A turn to write a page. Strangers and people wait only for their own kind. Nobody has several turns: pages
         that wait for something of one person, such as its long search, would leave none for others.
         """
         found = admission.identified
         turns = self._turns_of_strangers if found is None else self._turns_of_people
         whose = admission.request.origin.network if found is None else found.caller.account.person_id
-        async with turns.turn(whose) as place:
+        async with turns.turn(whose) as slot:
             await asyncio.sleep(0)  # otherwise a page that waits for nothing would take its turn at once
-            yield place
+            yield slot
 
     def _refusal(self, admission: Admission, refusal: Refused) -> Response:
         visit = Visit(admission)

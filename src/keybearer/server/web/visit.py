@@ -20,7 +20,7 @@ from keybearer.server.domain.sessions import LIFETIME, Session
 from keybearer.server.http import csrf, form_tokens
 from keybearer.server.http.admission import Admission, Admitted
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
-from keybearer.server.services.turns import Place
+from keybearer.server.services.turns import Slot
 from keybearer.server.web.notices import Notice, find_notice
 from keybearer.server.web.rendering import render
 from keybearer.server.web.wording import field_of, refusal_words
@@ -44,12 +44,12 @@ class Visit(Admitted):
     A page's script says whether it wants a page for a dialog, without the frame, or a whole page.
     """
 
-    __slots__ = ("_has_confirmed", "_is_anonymous", "_place")
+    __slots__ = ("_has_confirmed", "_is_anonymous", "_slot")
 
-    def __init__(self, admission: Admission, place: Place | None = None, *, is_anonymous: bool = False) -> None:
-        """`place` is that among the pages which are written at the same time, if the visit has one."""
+    def __init__(self, admission: Admission, slot: Slot | None = None, *, is_anonymous: bool = False) -> None:
+        """`slot` is one of those for pages that are written at the same time, if the visit has one."""
         super().__init__(admission)
-        self._place = place
+        self._slot = slot
         self._is_anonymous = is_anonymous
         self._has_confirmed = False
 
@@ -57,9 +57,9 @@ class Visit(Admitted):
         """The same visit, rendered as if nobody were signed in and nothing were set up. For pages about failures."""
         return Visit(self._admission, is_anonymous=True)
 
-    def leaving_place(self) -> AbstractAsyncContextManager[None]:
+    def leaving_slot(self) -> AbstractAsyncContextManager[None]:
         """A block that may wait for others, such as a search for its turn. Meanwhile other pages are written."""
-        return nullcontext() if self._place is None else self._place.left()
+        return nullcontext() if self._slot is None else self._slot.left()
 
     @property
     def query(self) -> Mapping[str, str]:

@@ -72,7 +72,8 @@ def _item(copy: Copy, directory: Directory, reader: Account, now: datetime) -> I
 def _place(message: Message, reader: Account) -> Place:
     if message.channel_id is not None:
         return Place(message.channel_id, message.topic)
-    return conversation_place(conversation_of(message.conversation_id or 0, message.recipient_ids, reader.id))
+    assert message.conversation_id is not None
+    return conversation_place(conversation_of(message.conversation_id, message.recipient_ids, reader.id))
 
 
 def _place_words(message: Message, place: Place, directory: Directory) -> str:

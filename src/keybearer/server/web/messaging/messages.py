@@ -102,7 +102,7 @@ async def _find(visit: Visit, place: Place, part: PagePart) -> Found:
         with_sent=place.is_sent,
     )
     try:
-        async with visit.leaving_place():
+        async with visit.leaving_slot():
             return await messages.find(visit.context, visit.caller, query)
     except Refused as refusal:
         if refusal.code == "BAD_NARROW":
