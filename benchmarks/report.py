@@ -113,7 +113,9 @@ The rows of `parts` divide what the rows with targets measure. No network and no
   statement takes 2 to 4 % of it. On PostgreSQL a send takes nine round trips to another process: one for the key, one
   each for the beginning and the end of the transaction, and six for the statements. Most of a round trip is the
   system's: passing bytes to another process and waking it. PostgreSQL itself works in the meantime. Regenerating runs
-  twelve statements, one transaction after another.
+  twelve statements, one transaction after another: in a profile, issuing the key takes 18 % of the time, events and the
+  commit 18 %, beginning the transaction and reading who acts 15 %, ending the old key 14 %, the mail 12 %, checking the
+  request 9 %, and the audit record 6 %.
 - *Passwords and keys.* The load, the worker and the thread that hashes share two cores. The hashing thread has a
   lower priority, but a request still waits until the system takes the processor from it.
 
