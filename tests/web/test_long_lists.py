@@ -162,7 +162,7 @@ def test_a_conversation_of_many_people_is_read_and_answered(
     expect(tab.locator(".message").first).to_contain_text("A word to all of you")
     tab.get_by_label("Message", exact=True).fill("An answer to all of you")
     tab.get_by_role("button", name="Send").click()
-    expect(tab.locator(".message", has_text="An answer to all of you")).to_be_visible()
+    expect(tab.locator(".message", has_text="An answer to all of you").last).to_be_visible()
 
 
 def test_a_bot_gets_another_owner_among_many(tab: Page, server: RunningServer, organization: Organization) -> None:
