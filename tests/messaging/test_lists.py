@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
-from urllib.parse import urlencode
+from collections.abc import Awaitable
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import func, insert, select
 
 from keybearer.server.domain.actors import Caller
@@ -21,25 +18,11 @@ from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeop
 from keybearer.server.services.messaging.subscriptions import NewChannel
 from keybearer.server.storage.messaging.tables import conversations
 from keybearer.server.storage.tables import accounts
-from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
-from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.asgi import call
+from tests.in_process import InProcessServer
 from tests.statements import counting
 
 MANY = 100
-
-
-@pytest_asyncio.fixture
-async def server(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
-    async with serving(prepared(tmp_path / "data", database_url=database_url)) as server:
-        yield server
-
-
-async def call(server: InProcessServer, who: Known, method: str, path: str, **fields: object) -> Answer:
-    texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in fields.items()}
-    headers = {**by_key(who.auth), "content-type": FORM_TYPE}
-    if method == "GET":
-        return await ask(server.app, method, f"/api/v1/{path}?{urlencode(texts)}", headers)
-    return await ask(server.app, method, f"/api/v1/{path}", headers, form(texts))
 
 
 async def statements_of(act: Awaitable[object]) -> int:

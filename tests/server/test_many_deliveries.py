@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, Subject, access_changed
-from keybearer.server.domain.event_queues import Queue, QueueOptions, for_queue
-from keybearer.server.services.event_delivery import Addressees, WireEvent, requested_of, visible
+from keybearer.server.domain.event_queues import Addressees, Queue, QueueOptions, for_queue
+from keybearer.server.services.event_delivery import WireEvent, requested_of, visible
 from tests.in_process import InProcessServer
 from tests.steps import most_steps_at_once
 

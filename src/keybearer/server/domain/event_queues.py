@@ -7,9 +7,10 @@ numbers may be skipped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import final
 
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import ACCESS_CHANGED, StoredEvent
@@ -106,6 +107,29 @@ def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
     if event.type in _WITH_TOPICS and not options.empty_topics:
         fields = with_named_topics(fields)
     return {**fields, "id": queue.number_of(stored.id)}
+
+
+@final
+class Addressees:
+    """Whom some events may concern. Most polls wait for something else, and are passed over quickly."""
+
+    def __init__(self, stored: Iterable[StoredEvent]) -> None:
+        events = [each.event for each in stored]
+        self._types = {event.type for event in events}
+        self._is_open = any(event.recipients is None for event in events)
+        self._recipients = {account_id for event in events for account_id in event.recipients or ()}
+        self._ended = {event.fields["account_id"] for event in events if event.type == ACCESS_CHANGED}
+        self._has_messages = "message" in self._types
+
+    def may_include(self, queue: Queue) -> bool:
+        """Whether a queue may get one of the events, or its polls must check their access again."""
+        account_id, options = queue.account_id, queue.options
+        if account_id in self._ended:
+            return True
+        is_addressed = self._is_open or account_id in self._recipients
+        if not is_addressed and not (self._has_messages and options.all_public_streams):
+            return False
+        return options.event_types is None or not self._types.isdisjoint(options.event_types)
 
 
 def with_muted_topics(

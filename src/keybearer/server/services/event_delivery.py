@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain import bot_events
 from keybearer.server.domain.bots import RevealedService
-from keybearer.server.domain.event_log import ACCESS_CHANGED, OPEN_TO_ALL, StoredEvent, Subject
+from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, for_queue, with_muted_topics
 from keybearer.server.domain.messaging.user_topics import MUTED_TOPICS, UserTopic, muted_fields
 from keybearer.server.domain.pacing import paced
@@ -38,29 +37,6 @@ class RequestedEvents:
     def account_id(self) -> int:
         """The account that the queue belongs to."""
         return self.queue.account_id
-
-
-@final
-class Addressees:
-    """Whom some events may concern. Most polls wait for something else, and are passed over quickly."""
-
-    def __init__(self, stored: Iterable[StoredEvent]) -> None:
-        events = [each.event for each in stored]
-        self._types = {event.type for event in events}
-        self._is_open = any(event.recipients is None for event in events)
-        self._recipients = {account_id for event in events for account_id in event.recipients or ()}
-        self._ended = {event.fields["account_id"] for event in events if event.type == ACCESS_CHANGED}
-        self._has_messages = "message" in self._types
-
-    def may_include(self, queue: Queue) -> bool:
-        """Whether a queue may get one of the events, or its polls must check their access again."""
-        account_id, options = queue.account_id, queue.options
-        if account_id in self._ended:
-            return True
-        is_addressed = self._is_open or account_id in self._recipients
-        if not is_addressed and not (self._has_messages and options.all_public_streams):
-            return False
-        return options.event_types is None or not self._types.isdisjoint(options.event_types)
 
 
 async def requested_of(queue: Queue, stored: Sequence[StoredEvent]) -> RequestedEvents:

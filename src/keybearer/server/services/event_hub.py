@@ -16,7 +16,7 @@ from keybearer.server.domain import bot_events
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Overloaded, Refused
 from keybearer.server.domain.event_log import StoredEvent
-from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
+from keybearer.server.domain.event_queues import Addressees, Queue, bad_queue, heartbeat
 from keybearer.server.domain.fair_turns import Whose
 from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.domain.pacing import paced
@@ -24,7 +24,6 @@ from keybearer.server.services import event_tail
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
 from keybearer.server.services.event_delivery import (
-    Addressees,
     RequestedEvents,
     WireEvent,
     requested_at_once,

@@ -64,12 +64,6 @@ class WordsIn:
         return {text[start : start + length] for start in self._starts if start + length in self._ends}
 
 
-def is_in(word: str, searched: str) -> bool:
-    """Whether an alert word occurs in a searchable text as a word by itself."""
-    wanted = name_key(word)
-    return wanted in WordsIn(searched).of_length(len(wanted))
-
-
 def searchable(text: str) -> str:
     """A message's text in lower case, without fenced code blocks: nobody is alerted to words in those."""
     kept: list[str] = []
